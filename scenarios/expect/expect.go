@@ -1,0 +1,125 @@
+// Package expect holds the claims, one file per claim. A claim is judged on what the world saw, never on what nodes say of
+// themselves alone. Claims that need one kind's configuration live in a package of that kind below this one.
+package expect
+
+import (
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+// Verdict of a claim or a run, worst first.
+type Verdict string
+
+// The verdicts. Idle is for claims only: one that nobody asked for and that had nothing to judge.
+const (
+	Violation    Verdict = "violation"
+	Inconclusive Verdict = "inconclusive"
+	Vacuous      Verdict = "vacuous"
+	HazardSeen   Verdict = "hazard"
+	Pass         Verdict = "pass"
+	Idle         Verdict = "idle"
+)
+
+// Run is what a claim is judged on.
+type Run struct {
+	Events   []sim.Event
+	History  []nodes.Operation
+	Machines []Machine
+	Segments []sim.Segment
+	Steps    []Fired
+	Faults   []*faults.Entry
+	Quiet    time.Duration // when the quiet phase began
+	End      time.Duration // when it ended
+	Slack    time.Duration // see sim.World
+	// World is for oracle questions about the end of the run.
+	World sim.World
+}
+
+// Machine is one machine of the run as the scenario declared it, and what its disk held at the end.
+type Machine struct {
+	Name     string
+	Kind     *nodes.Kind // nil: a client or an operator
+	Config   any
+	Nets     []sim.Interface
+	State    sim.State
+	Contents []nodes.Item
+	Damage   error // why the contents could not be read whole
+}
+
+// Fired is a step that has acted.
+type Fired struct {
+	Name    string
+	At      time.Duration // when it acted
+	Done    time.Duration // when its answer was there; At where it has none
+	Text    string        // the step as the user writes it, roles resolved
+	Machine string        // the one that it acted on, if it was one
+	Verb    string        // of a `do`
+	With    nodes.Values
+	Answer  *nodes.Answer // of a `do`; nil: none was asked for
+}
+
+// Claim is one statement about a run. Its struct is read from YAML like a fault's (package faults): the first field is the subject.
+type Claim interface {
+	// Name is the word in the scenario and the report.
+	Name() string
+	Judge(*Run) Finding
+}
+
+// Finding is what judging a claim brought to light.
+type Finding struct {
+	Verdict  Verdict
+	Subject  string   // what of, where the claim has a subject
+	Evidence []string // for people: the first line says what, the others show it
+	Breaches []Breach // where the verdict is Violation, unless a hazard excuses every one of them
+	Measures []Measure
+	Marks    []string // undocumented options that were exercised
+}
+
+// Breach is one stretch of time in which a claim did not hold.
+type Breach struct {
+	From, Until time.Duration
+	Machines    []string
+	Text        string
+	Events      []int    // Seq of the events that show it
+	Operations  []uint64 // ids of the client operations that it hurt
+}
+
+// Measure is a figure for the report: a phase of a takeover, a count of writes.
+type Measure struct {
+	Name  string
+	Value float64
+	Unit  string // s, bytes, or operations
+}
+
+// Form documents a claim and makes an empty one to read YAML into.
+type Form struct {
+	Name, Doc string
+	Kinds     []string // the kinds that it is about; nil: any
+	New       func() Claim
+	// Standing are the claims of this form that are judged though nobody asks for them; nil: none.
+	Standing func(*Run) []Claim
+}
+
+// Hazard is documented behaviour of a modelled product that breaks an ideal (spec 6.2).
+type Hazard struct {
+	ID, Doc string
+	Kinds   []string
+	// Inferred: its basis is I alone, so it is a mark and not a verdict.
+	Inferred bool
+	// WithTakeover: it comes with every takeover, and need not be expected.
+	WithTakeover bool
+	// Find returns its instances: stretches of time in which its preconditions were confirmed by the world itself and its
+	// observation was made.
+	Find func(*Run) []Instance
+	// Excuses names the claims whose breaches it may account for.
+	Excuses []string
+}
+
+// Instance is a hazard that showed itself.
+type Instance struct {
+	Breach
+	Measures []Measure // its extent: how many writes, bytes, how long
+}

@@ -1,0 +1,155 @@
+// Package scenarios holds what is played and what must hold: Load reads files, Check finds their mistakes, Play plays one case with
+// one seed in a world and judges it.
+package scenarios
+
+import (
+	"net/netip"
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+	"firedrill/scenarios/expect"
+	"firedrill/sim"
+)
+
+// Catalogue is what scenarios can speak of. Callers pass it; nothing registers itself.
+type Catalogue struct {
+	Kinds   []*nodes.Kind
+	Claims  []expect.Form   // what may stand under `expect`
+	Hazards []expect.Hazard // what `hazard` may name
+}
+
+// File is a scenario file, read and checked: a family of cases.
+type File struct {
+	Name   string
+	Path   string // "" where it did not come from a file
+	Doc    string // its first comment
+	Covers []string
+	Cases  []*Case
+}
+
+// Case is one member of the product of the file's variants. It makes the Scenario of each seed.
+type Case struct {
+	File   *File
+	Name   string   // `heartbeat-cut/long`; the file's name where it has no variants
+	Values []string // the variant values, by axis
+	Seeds  Seeds
+	Worlds []string
+	// unexported: the tree after all overlays
+}
+
+// Seeds is a range, both ends included.
+type Seeds struct{ First, Last uint64 }
+
+// Scenario is one case with one seed, all quantities drawn.
+type Scenario struct {
+	Name, Case string
+	Seed       uint64
+	Covers     []string
+	Start      time.Time
+	Stop       time.Duration
+	Settle     time.Duration
+	Operator   string // the segment of operators and probers
+	Segments   []sim.Segment
+	Machines   []Machine
+	Clients    []Clients
+	Timeline   []Step
+	Expect     []expect.Claim
+}
+
+// Machine is one machine of a scenario, of any count.
+type Machine struct {
+	Name   string
+	Kind   *nodes.Kind
+	Config any // what Kind.Config made, filled in
+	Nets   []sim.Interface
+	Disk   sim.DiskSpec
+	Clock  sim.ClockSpec
+}
+
+// Clients is a population of clients that share a name and habits.
+type Clients struct {
+	Name    string
+	Count   int           `yaml:"count"`
+	Net     string        `yaml:"net" ref:"segment"`
+	To      string        `yaml:"to"`  // as written: address, name or machine, with an optional port
+	Via     string        `yaml:"via"` // as written
+	Begin   Begin         `yaml:"begin"`
+	Prefix  string        `yaml:"prefix"`
+	Rate    nodes.Rate    `yaml:"rate"`
+	Put     nodes.Share   `yaml:"put"`
+	Get     nodes.Share   `yaml:"get"`
+	Delete  nodes.Share   `yaml:"delete"`
+	Size    SizeRange     `yaml:"size"`
+	Keys    int           `yaml:"keys"`
+	Timeout time.Duration `yaml:"timeout"`
+	Retry   time.Duration `yaml:"retry"`
+	// Target is To, resolved to an address; Dial is Via, or Target where there is none.
+	Target, Dial netip.AddrPort
+}
+
+// SizeRange is a size that is drawn each time, both ends included.
+type SizeRange struct{ Min, Max nodes.Size }
+
+// Begin is when clients start: at a time, or at the first fact of this name.
+type Begin struct {
+	At   time.Duration
+	Fact string
+}
+
+// Step is one line of the timeline: a time, a verb, and the rest.
+type Step struct {
+	Name               string // `step`, or step-N
+	Line               int    // where it stands in the file
+	When               When
+	Act                any // faults.Fault, *Do, *Probe, *Access, or nil: it only waits
+	Want               *Want
+	For, Within, Every time.Duration
+	Times              int
+}
+
+// When is the time of a step. Exactly one of At, Then and After is set.
+type When struct {
+	At, Then *time.Duration
+	After    string // a fact, or a state
+	Of       string // machine, role, step or procedure
+	Nth      int
+	Done     nodes.Share
+	Like     string
+	Plus     time.Duration
+}
+
+// Do is an operator's request.
+type Do struct {
+	Verb    *nodes.Verb
+	Machine string
+	With    nodes.Values
+	Retry   time.Duration
+}
+
+// Probe is a question that is really asked.
+type Probe struct {
+	What    string       // access, owner, up, or one of the kind's
+	Kind    *nodes.Probe // nil for those that all kinds have
+	Machine string
+	With    nodes.Values
+}
+
+// Access is one request of a client: get, put or delete.
+type Access struct {
+	Verb, Path, From string
+	To, Via          string
+	Size             nodes.Size
+	With             nodes.Values
+}
+
+// Want is what a step's answer must be: any of these.
+type Want []WantOne
+
+// WantOne is one of the wanted answers: a word (ok, refused, failed, or a probe's value), or fields.
+type WantOne struct {
+	Word   string
+	Fields []nodes.Attr // status, reason, warning, by, wrote, or a member of the answer
+}
+
+var _ faults.Fault // Step.Act may be one.

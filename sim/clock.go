@@ -1,0 +1,120 @@
+package sim
+
+import (
+	"math/bits"
+	"time"
+
+	"firedrill/nodes"
+)
+
+// Clock is what a machine takes the time to be. Arithmetic is in integers: a drift is applied to nanoseconds, rounded down.
+type Clock struct {
+	start  time.Time // wall clock at true time 0, offset included
+	zone   *time.Location
+	drift  nodes.Drift
+	since  time.Duration // true time at which local was exact
+	local  time.Duration // local time then; never stepped
+	booted time.Duration // local time of the last boot
+	still  bool          // suspended
+	slept  time.Duration // true time lost in suspension: the wall clock goes on
+}
+
+// NewClock makes the clock of a machine for which the drill starts at start.
+func NewClock(spec ClockSpec, start time.Time) *Clock {
+	zone := spec.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &Clock{start: start.Add(spec.Offset), zone: zone, drift: spec.Drift}
+}
+
+// parts is the number in which a drift is counted.
+const parts = 1_000_000
+
+// Local is the machine's time since the start of the drill, by its own drifting clock, at true time t.
+func (c *Clock) Local(t time.Duration) time.Duration {
+	if c.still || t <= c.since {
+		return c.local
+	}
+	return c.local + muldiv(t-c.since, parts+int64(c.drift), parts)
+}
+
+// True is the first true time at which Local is at least local, if nothing changes.
+func (c *Clock) True(local time.Duration) time.Duration {
+	if local <= c.local {
+		return c.since
+	}
+	if c.drift == 0 {
+		return c.since + (local - c.local)
+	}
+	rate := parts + int64(c.drift)
+	return c.since + muldivUp(local-c.local, parts, rate)
+}
+
+// Uptime is the local time since boot.
+func (c *Clock) Uptime(t time.Duration) time.Duration { return c.Local(t) - c.booted }
+
+// Now is the wall clock.
+func (c *Clock) Now(t time.Duration) time.Time {
+	lost := c.slept
+	if c.still && t > c.since {
+		lost += t - c.since
+	}
+	return c.start.Add(c.Local(t) + lost).In(c.zone)
+}
+
+// Boot lets Uptime begin anew.
+func (c *Clock) Boot(t time.Duration) { c.booted = c.Local(t) }
+
+// Step moves the wall clock by offset, and nothing else.
+func (c *Clock) Step(offset time.Duration) { c.start = c.start.Add(offset) }
+
+// SetDrift changes the rate from t on.
+func (c *Clock) SetDrift(t time.Duration, d nodes.Drift) {
+	c.settle(t)
+	c.drift = d
+}
+
+// Drift is the present rate.
+func (c *Clock) Drift() nodes.Drift { return c.drift }
+
+// Suspend lets local time stand still from t on, until Wake. The wall clock is right again after Wake, as with a
+// battery-backed clock.
+func (c *Clock) Suspend(t time.Duration) {
+	c.settle(t)
+	c.still = true
+}
+
+// Wake ends Suspend.
+func (c *Clock) Wake(t time.Duration) {
+	if c.still && t > c.since {
+		c.slept += t - c.since
+		c.since = t
+	}
+	c.still = false
+}
+
+// settle makes t the point from which the rate counts.
+func (c *Clock) settle(t time.Duration) {
+	c.local = c.Local(t)
+	if t > c.since && !c.still {
+		c.since = t
+	}
+}
+
+// muldiv is a*b/c, rounded down, without overflow in between. All are above zero.
+func muldiv(a time.Duration, b, c int64) time.Duration {
+	if b == c {
+		return a
+	}
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	q, _ := bits.Div64(hi, lo, uint64(c))
+	return time.Duration(q)
+}
+
+func muldivUp(a time.Duration, b, c int64) time.Duration {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	lo, carry := bits.Add64(lo, uint64(c-1), 0)
+	q, _ := bits.Div64(hi+carry, lo, uint64(c))
+	return time.Duration(q)
+}

@@ -1,0 +1,388 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"firedrill/nodes"
+)
+
+// FrameClass is what a fault can choose frames by: arp, gratuitous-arp, udp, tcp, vrrp.
+type FrameClass string
+
+// The classes. A gratuitous ARP frame is an ARP frame too.
+const (
+	FrameARP           FrameClass = "arp"
+	FrameGratuitousARP FrameClass = "gratuitous-arp"
+	FrameUDP           FrameClass = "udp"
+	FrameTCP           FrameClass = "tcp"
+	FrameVRRP          FrameClass = "vrrp"
+)
+
+// Frame is what a link needs to know of a frame.
+type Frame struct {
+	Class            FrameClass
+	FromPort, ToPort uint16 // of UDP and TCP
+	Size             int    // bytes on the wire
+}
+
+// Refusal is how a frame is turned away aloud.
+type Refusal string
+
+// The refusals.
+const (
+	RefuseReset       Refusal = "reset"       // a TCP RST, an ICMP port unreachable for the rest
+	RefuseUnreachable Refusal = "unreachable" // an ICMP host unreachable
+)
+
+// Condition is what a segment or a fault makes of a link. Nil and zero fields leave what is below as it is.
+type Condition struct {
+	Cut    bool    // frames are lost, those in flight too
+	Hold   bool    // frames wait for the release
+	Refuse Refusal // frames are turned away
+
+	Latency   *time.Duration
+	Jitter    *time.Duration // up to so much more, evenly
+	Loss      *nodes.Share
+	Duplicate *nodes.Share
+	Reorder   *nodes.Share // frames that overtake: they take no jitter and half the latency
+	Corrupt   *nodes.Share
+	Bandwidth *nodes.Bandwidth
+
+	Frames []string // the frames meant: a FrameClass, or tcp/PORT, udp/PORT; nil: every one
+}
+
+// covers reports whether the condition is about such a frame.
+func (c *Condition) covers(f *Frame) bool {
+	if c.Frames == nil {
+		return true
+	}
+	return slices.ContainsFunc(c.Frames, func(word string) bool {
+		switch f.Class {
+		case FrameGratuitousARP:
+			return word == string(FrameGratuitousARP) || word == string(FrameARP)
+		case FrameUDP, FrameTCP:
+			proto := string(f.Class)
+			return word == proto || word == proto+"/"+strconv.Itoa(int(f.FromPort)) || word == proto+"/"+strconv.Itoa(int(f.ToPort))
+		}
+		return word == string(f.Class)
+	})
+}
+
+// Imposition is a condition that a fault put on links, and a count of what it did to frames.
+type Imposition struct {
+	Condition
+	Lost, Held, Refused, Delayed, Duplicated, Overtaking, Corrupted int64
+}
+
+// Hits is in how many ways a frame was touched, all told.
+func (i *Imposition) Hits() int64 {
+	return i.Lost + i.Held + i.Refused + i.Delayed + i.Duplicated + i.Overtaking + i.Corrupted
+}
+
+// port is one side of a machine's interface: frames leave it one after the other.
+type port struct{ busy time.Duration }
+
+// Link is the directed path from one machine's interface to another's. It is passive: asked, it tells the fate of a frame,
+// and the world does the waiting. Conditions stack; a later one wins where both speak of the same thing, whatever the
+// order in which they are lifted.
+type Link struct {
+	Segment, From, To string
+
+	base    Condition
+	imposed []*Imposition
+	now     Condition // base and imposed, for frames that no imposition singles out
+	chosen  bool      // an imposition singles out frames
+	cuts    int       // how often a cut began
+	out, in *port
+	own     port // of a bandwidth that a fault gave this one path
+	rand    *rand.Rand
+}
+
+// Fate is what becomes of a frame.
+type Fate struct {
+	Lost      bool
+	Held      bool
+	Refuse    Refusal
+	Arrive    time.Duration // when the last bit is there
+	Copy      time.Duration // when a second copy is there; 0: none
+	Corrupt   bool
+	Overtakes bool
+}
+
+// Impose puts a condition on the link.
+func (l *Link) Impose(i *Imposition) {
+	l.imposed = append(l.imposed, i)
+	l.settle()
+	if i.Cut {
+		l.cuts++
+	}
+}
+
+// Lift takes it off again, and reports whether it was there.
+func (l *Link) Lift(i *Imposition) bool {
+	n := slices.Index(l.imposed, i)
+	if n < 0 {
+		return false
+	}
+	l.imposed = slices.Delete(l.imposed, n, n+1)
+	l.settle()
+	return true
+}
+
+// Imposed are the impositions in force, the oldest first.
+func (l *Link) Imposed() []*Imposition { return l.imposed }
+
+// Open reports whether a frame of no special class gets through at all.
+func (l *Link) Open() bool {
+	return !l.now.Cut && !l.now.Hold && l.now.Refuse == "" && (l.now.Loss == nil || *l.now.Loss < nodes.ShareAll)
+}
+
+// Cuts counts the cuts of this link so far. A frame that was sent under another count may have been in flight when a cut
+// began; Severed tells.
+func (l *Link) Cuts() int { return l.cuts }
+
+// Severed reports whether a frame that was sent when Cuts was sent is lost in flight, and counts it.
+func (l *Link) Severed(f *Frame, sent int) bool {
+	if l.cuts == sent {
+		return false
+	}
+	// The cut may be over again; the frame does not come back. Who did it is told only while it lasts.
+	for _, i := range l.imposed {
+		if i.Cut && i.covers(f) {
+			i.Lost++
+			return true
+		}
+	}
+	return !l.chosen
+}
+
+// Carry tells the fate of a frame that is sent now. It draws from the link's stream only where a chance is to be taken.
+func (l *Link) Carry(now time.Duration, f *Frame) Fate {
+	c := &l.now
+	if l.chosen {
+		folded := l.fold(func(i *Imposition) bool { return i.covers(f) })
+		c = &folded
+	}
+	switch {
+	case c.Cut:
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Cut, &i.Lost) })
+		return Fate{Lost: true}
+	case c.Refuse != "":
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Condition.Refuse != "", &i.Refused) })
+		return Fate{Refuse: c.Refuse}
+	case c.Hold:
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Hold, &i.Held) })
+		return Fate{Held: true}
+	}
+	fate := Fate{Arrive: l.serialise(now, f, c)}
+	if l.chance(c.Loss) {
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Loss != nil, &i.Lost) })
+		return Fate{Lost: true}
+	}
+	latency := value(c.Latency)
+	if l.chance(c.Reorder) {
+		fate.Overtakes = true
+		latency /= 2
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Reorder != nil, &i.Overtaking) })
+	} else if c.Jitter != nil && *c.Jitter > 0 {
+		latency += time.Duration(l.rand.Int64N(int64(*c.Jitter) + 1))
+	}
+	fate.Arrive += latency
+	if l.in != nil && c.Bandwidth != nil && !fate.Overtakes {
+		// The far end's port takes one frame after the other too: two senders at full speed do not both get through at it.
+		l.in.busy = max(l.in.busy+airtime(f.Size, *c.Bandwidth), fate.Arrive)
+		fate.Arrive = l.in.busy
+	}
+	if len(l.imposed) > 0 {
+		l.count(f, func(i *Imposition) *int64 {
+			return pick(i.Latency != nil || i.Jitter != nil || i.Bandwidth != nil, &i.Delayed)
+		})
+	}
+	if l.chance(c.Duplicate) {
+		fate.Copy = fate.Arrive + value(c.Latency)/2 + 1
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Duplicate != nil, &i.Duplicated) })
+	}
+	if l.chance(c.Corrupt) {
+		fate.Corrupt = true
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Corrupt != nil, &i.Corrupted) })
+	}
+	return fate
+}
+
+// serialise returns when the last bit of the frame has left.
+func (l *Link) serialise(now time.Duration, f *Frame, c *Condition) time.Duration {
+	if c.Bandwidth == nil || *c.Bandwidth == 0 {
+		return now
+	}
+	p := l.out
+	if l.base.Bandwidth == nil || *c.Bandwidth != *l.base.Bandwidth {
+		p = &l.own
+	}
+	p.busy = max(p.busy, now) + airtime(f.Size, *c.Bandwidth)
+	return p.busy
+}
+
+// airtime is how long a frame takes at a bandwidth.
+func airtime(bytes int, b nodes.Bandwidth) time.Duration {
+	return time.Duration(int64(bytes) * 8 * int64(time.Second) / int64(b))
+}
+
+func (l *Link) chance(s *nodes.Share) bool {
+	return s != nil && *s > 0 && l.rand.Int64N(int64(nodes.ShareAll)) < int64(*s)
+}
+
+// count raises a counter of the impositions that cover the frame and say which one.
+func (l *Link) count(f *Frame, counter func(*Imposition) *int64) {
+	for _, i := range l.imposed {
+		if n := counter(i); n != nil && i.covers(f) {
+			*n++
+		}
+	}
+}
+
+func pick(yes bool, n *int64) *int64 {
+	if yes {
+		return n
+	}
+	return nil
+}
+
+func value(d *time.Duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	return *d
+}
+
+// settle works out what holds for the frames that nobody singles out.
+func (l *Link) settle() {
+	l.now = l.fold(func(i *Imposition) bool { return i.Frames == nil })
+	l.chosen = slices.ContainsFunc(l.imposed, func(i *Imposition) bool { return i.Frames != nil })
+}
+
+// fold lays the impositions that are meant over the base, the oldest first.
+func (l *Link) fold(meant func(*Imposition) bool) Condition {
+	c := l.base
+	for _, i := range l.imposed {
+		if meant(i) {
+			c.lay(&i.Condition)
+		}
+	}
+	return c
+}
+
+// lay puts o over c.
+func (c *Condition) lay(o *Condition) {
+	c.Cut = c.Cut || o.Cut
+	c.Hold = c.Hold || o.Hold
+	if o.Refuse != "" {
+		c.Refuse = o.Refuse
+	}
+	over(&c.Latency, o.Latency)
+	over(&c.Jitter, o.Jitter)
+	over(&c.Loss, o.Loss)
+	over(&c.Duplicate, o.Duplicate)
+	over(&c.Reorder, o.Reorder)
+	over(&c.Corrupt, o.Corrupt)
+	over(&c.Bandwidth, o.Bandwidth)
+}
+
+func over[T any](below **T, above *T) {
+	if above != nil {
+		*below = above
+	}
+}
+
+// Network is the links of a world, by segment. It is shared by the worlds, and passive as they are.
+type Network struct {
+	seed     uint64
+	segments []*segmentLinks
+}
+
+type segmentLinks struct {
+	Segment
+	machines []string
+	ports    []*[2]port // of each machine: out, in
+	links    []*Link
+	at       map[[2]string]*Link
+}
+
+// NewNetwork makes a network without segments.
+func NewNetwork(seed uint64) *Network { return &Network{seed: seed} }
+
+// AddSegment adds a segment without machines.
+func (n *Network) AddSegment(s Segment) {
+	n.segments = append(n.segments, &segmentLinks{Segment: s, at: map[[2]string]*Link{}})
+}
+
+// segment returns the named segment, or nil.
+func (n *Network) segment(name string) *segmentLinks {
+	for _, s := range n.segments {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Attach gives a machine an interface on a segment, and links to and from all that are there.
+func (n *Network) Attach(segment, machine string) {
+	s := n.segment(segment)
+	own := new([2]port)
+	for i, other := range s.machines {
+		s.link(n.seed, other, machine, &s.ports[i][0], &own[1])
+		s.link(n.seed, machine, other, &own[0], &s.ports[i][1])
+	}
+	s.machines = append(s.machines, machine)
+	s.ports = append(s.ports, own)
+	slices.SortStableFunc(s.links, func(a, b *Link) int {
+		return compare(slices.Index(s.machines, a.From), slices.Index(s.machines, b.From),
+			slices.Index(s.machines, a.To), slices.Index(s.machines, b.To))
+	})
+}
+
+func compare(a, b, then, other int) int {
+	if a != b {
+		return a - b
+	}
+	return then - other
+}
+
+func (s *segmentLinks) link(seed uint64, from, to string, out, in *port) {
+	l := &Link{Segment: s.Name, From: from, To: to, base: s.Base, out: out, in: in,
+		rand: Stream(seed, "link "+s.Name+" "+from+">"+to)}
+	l.settle()
+	s.links = append(s.links, l)
+	s.at[[2]string{from, to}] = l
+}
+
+// Links are those of a segment, by the order in which their machines were attached.
+func (n *Network) Links(segment string) []*Link {
+	if s := n.segment(segment); s != nil {
+		return s.links
+	}
+	return nil
+}
+
+// Link is the one between two machines on a segment, or nil.
+func (n *Network) Link(segment, from, to string) *Link {
+	if s := n.segment(segment); s != nil {
+		return s.at[[2]string{from, to}]
+	}
+	return nil
+}
+
+// Reachable reports whether a frame would get from one machine to the other on the segment, or, where that is "", on any.
+func (n *Network) Reachable(segment, from, to string) bool {
+	for _, s := range n.segments {
+		if segment == "" || segment == s.Name {
+			if l := s.at[[2]string{from, to}]; l != nil && l.Open() {
+				return true
+			}
+		}
+	}
+	return false
+}
