@@ -1,0 +1,42 @@
+# What a developer runs; `make` alone lists it. All of it works on a machine that has Go and make: whatever else is needed
+# is fetched through Go's module proxy, into ./.bin or the module cache.
+
+.DEFAULT_GOAL := help
+.PHONY: help build drill check lint test mutants bench golden fmt
+
+LINTER_VERSION := v2.15.0
+LINTER := .bin/golangci-lint-$(LINTER_VERSION)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./firedrill
+	go build -o firedrill ./cmd/firedrill
+
+drill: build ## play every shipped scenario in the virtual world
+	./firedrill run
+
+check: lint test mutants drill ## all that CI runs, in this order
+
+lint: $(LINTER) ## format, import arrows, forbidden calls, common mistakes
+	$(LINTER) run ./...
+
+test: ## unit, property, golden and script tests
+	go test ./...
+
+mutants: ## plant every bug in testdata/mutants; fail if one survives
+	go run ./cmd/mutants
+
+bench: ## benchmarks, with the ratios that the README quotes
+	go test -run '^$$' -bench . ./...
+
+golden: ## rewrite the golden files; read the diff before committing it
+	UPDATE_GOLDEN=1 go test ./...
+	git diff --stat
+
+fmt: ## format the code
+	gofmt -w .
+
+$(LINTER):
+	GOBIN=$(CURDIR)/.bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
+	mv .bin/golangci-lint $@
