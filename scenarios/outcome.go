@@ -1,0 +1,35 @@
+package scenarios
+
+import (
+	"time"
+
+	"firedrill/scenarios/expect"
+)
+
+// Outcome is what came of one play: one case with one seed. Reports read it. All of it but Wall is decided by the build, the
+// scenario and the seed.
+type Outcome struct {
+	Scenario *Scenario
+	Verdict  expect.Verdict
+	Hash     uint64        // of the trace and of what it does not keep
+	Virtual  time.Duration // true time at the end of the quiet phase
+	Wall     time.Duration // what the play took in life
+	// Claims are those that the file asks for, in its order, then the standing ones.
+	Claims []Judged
+	// Misses say why the run is vacuous or inconclusive, where no claim does: a step that nobody answered to, a fact that
+	// never came, a fault that hit nothing.
+	Misses       []string
+	Undocumented []string // options and inferred hazards that were exercised, sorted
+	Run          *expect.Run
+	// Err is a fault of firedrill itself, or code of a node that no run can go on with (a spin, a foreign goroutine). The verdict is
+	// then without meaning.
+	Err error
+}
+
+// Judged is a claim with what was found of it.
+type Judged struct {
+	Name  string // the claim's word: takeover
+	Text  string // the claim as the file has it: `takeover: nas-b, since: cable`
+	Asked bool   // the file asks for it; else it is judged because it fits the kinds
+	expect.Finding
+}
