@@ -23,28 +23,32 @@ const (
 	Idle         Verdict = "idle"
 )
 
-// Run is what a claim is judged on.
+// Run is what a claim is judged on: all of it is data, so that a claim can be asked about a run that nobody played. It is not
+// changed while it is judged.
 type Run struct {
-	Events   []sim.Event
+	Events   []sim.Event // in order; the Seq of each is its index
 	History  []nodes.Operation
 	Machines []Machine
 	Segments []sim.Segment
-	Steps    []Fired
+	Steps    []Fired // in the order in which they acted, those of procedures too
 	Faults   []*faults.Entry
+	Wants    []Breach      // answers that were not what their steps wanted
+	Missed   []string      // steps that hit nothing, or whose time never came: `step cable: nobody is active`
+	Failure  error         // what sim.World.Run returned: a node that spins, a foreign goroutine
 	Quiet    time.Duration // when the quiet phase began
 	End      time.Duration // when it ended
 	Slack    time.Duration // see sim.World
-	// World is for oracle questions about the end of the run.
-	World sim.World
 }
 
 // Machine is one machine of the run as the scenario declared it, and what its disk held at the end.
 type Machine struct {
 	Name     string
 	Kind     *nodes.Kind // nil: a client or an operator
+	Group    string      // of a client: its group
 	Config   any
 	Nets     []sim.Interface
-	State    sim.State
+	Clock    sim.ClockSpec
+	State    sim.State // at the end
 	Contents []nodes.Item
 	Damage   error // why the contents could not be read whole
 }
@@ -53,6 +57,7 @@ type Machine struct {
 type Fired struct {
 	Name    string
 	At      time.Duration // when it acted
+	Seq     int           // how many events the trace held just before it acted
 	Done    time.Duration // when its answer was there; At where it has none
 	Text    string        // the step as the user writes it, roles resolved
 	Machine string        // the one that it acted on, if it was one
@@ -84,7 +89,10 @@ type Breach struct {
 	Machines    []string
 	Text        string
 	Events      []int    // Seq of the events that show it
-	Operations  []uint64 // ids of the client operations that it hurt
+	Operations  []uint64 // ids of the client operations that show it
+	// Lost are the ids of the acknowledged operations whose loss is the breach. A hazard accounts for these one by one; for a
+	// breach without any, it accounts by time and machines.
+	Lost []uint64
 }
 
 // Measure is a figure for the report: a phase of a takeover, a count of writes.
@@ -118,8 +126,11 @@ type Hazard struct {
 	Excuses []string
 }
 
-// Instance is a hazard that showed itself.
+// Instance is a hazard that showed itself. From and Until are when its preconditions held; a breach that began then is
+// accounted for until Over.
 type Instance struct {
 	Breach
-	Measures []Measure // its extent: how many writes, bytes, how long
+	Over     time.Duration // when redundancy was set up again, or the end of the run
+	Measures []Measure     // its extent: how many writes, bytes, how long
+	Excuses  []string      // fewer claims than the hazard's own; nil: all of these
 }
