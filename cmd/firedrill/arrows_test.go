@@ -12,8 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestImportArrows plants imports in a module of the same shape and lets the linter judge them by this project's rules: what points
-// down is let through, what points up or sideways is named.
+// TestImportArrows plants imports in modules of this one's shape and lets the linter judge them by this project's rules: what
+// points down is let through, what points up or sideways is named.
 func TestImportArrows(t *testing.T) {
 	t.Parallel()
 	linters, err := filepath.Glob("../../.bin/golangci-lint-*")
@@ -69,10 +69,11 @@ func TestImportArrows(t *testing.T) {
 	for _, a := range arrows {
 		t.Run(a.from+" to "+a.to, func(t *testing.T) {
 			t.Parallel()
+			arrow := fmt.Sprintf("package %s\n\nimport _ %q\n", path.Base(a.from), "firedrill/"+a.to)
 			files := txtar.Archive{Files: []txtar.File{
 				{Name: ".golangci.yml", Data: rules},
 				{Name: "go.mod", Data: []byte("module firedrill\n\ngo 1.26.0\n")},
-				{Name: a.from + "/arrow.go", Data: fmt.Appendf(nil, "package %s\n\nimport _ %q\n", path.Base(a.from), "firedrill/"+a.to)},
+				{Name: a.from + "/arrow.go", Data: []byte(arrow)},
 				{Name: a.to + "/doc.go", Data: []byte("package " + path.Base(a.to) + "\n")},
 			}}
 			dir := t.TempDir()

@@ -1,0 +1,120 @@
+package reports
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"firedrill/scenarios"
+)
+
+// Folder is where the results of one scenario lie: a folder for each play in it, and wall.json beside them. Of one build, a play
+// writes the same bytes each time; wall-clock figures are in wall.json alone. Every file is whole or absent: it is written beside
+// its place and renamed.
+type Folder struct {
+	Path   string
+	latest string // the link to be set; "": none
+	wall   []wallTime
+}
+
+type wallTime struct {
+	Case    string  `json:"case"`
+	Seed    uint64  `json:"seed"`
+	Seconds float64 `json:"wall_seconds"`
+}
+
+// NewFolder makes root/scenario/TIME, with a link `latest` to it, in which TIME is that of now; of two within a second, the later
+// one gets a number too. The error says which place could not be written.
+func NewFolder(root, scenario string, now time.Time) (*Folder, error) {
+	parent := filepath.Join(root, scenario)
+	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return nil, err
+	}
+	stamp := now.UTC().Format("20060102T150405Z")
+	for n := 1; ; n++ {
+		name := stamp
+		if n > 1 {
+			name = fmt.Sprintf("%s-%d", stamp, n)
+		}
+		err := os.Mkdir(filepath.Join(parent, name), 0o777)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &Folder{Path: filepath.Join(parent, name), latest: filepath.Join(parent, "latest")}, nil
+	}
+}
+
+// NewPlainFolder makes root/scenario, without a time. What an earlier batch left there is overwritten play by play.
+func NewPlainFolder(root, scenario string) (*Folder, error) {
+	path := filepath.Join(root, scenario)
+	return &Folder{Path: path}, os.MkdirAll(path, 0o777)
+}
+
+// Play is the folder of one play: the values of its case, and its seed.
+func (f *Folder) Play(o *scenarios.Outcome) string {
+	values := strings.TrimPrefix(o.Scenario.Case, o.Scenario.Name)
+	return filepath.Join(f.Path, filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
+}
+
+// Write writes run.json of a play and, where trace says so, its trace.jsonl.
+func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
+	dir := f.Play(o)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if trace && o.Run != nil {
+		var b strings.Builder
+		if err := WriteTrace(&b, o.Run.Events); err != nil {
+			return err
+		}
+		if err := replace(filepath.Join(dir, "trace.jsonl"), []byte(b.String())); err != nil {
+			return err
+		}
+	}
+	text, err := encode(NewRun(o), "  ")
+	if err != nil {
+		return err
+	}
+	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
+	return replace(filepath.Join(dir, "run.json"), text)
+}
+
+// Close writes wall.json, and lets `latest` point to this folder.
+func (f *Folder) Close() error {
+	text, err := json.MarshalIndent(f.wall, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replace(filepath.Join(f.Path, "wall.json"), append(text, '\n')); err != nil || f.latest == "" {
+		return err
+	}
+	link := f.latest + ".new"
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) { // Left over by a process that was killed.
+		return err
+	}
+	if err := os.Symlink(filepath.Base(f.Path), link); err != nil {
+		return err
+	}
+	return os.Rename(link, f.latest)
+}
+
+// replace writes a file beside its place and moves it there, so that no reader and no full disk ever leaves half of it.
+func replace(name string, text []byte) error {
+	temporary := name + ".new"
+	err := os.WriteFile(temporary, text, 0o666)
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = os.Remove(temporary) // It may not be there; the first error is the one to tell.
+	}
+	return err
+}

@@ -1,0 +1,265 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+	"firedrill/scenarios"
+	"firedrill/scenarios/expect"
+	"firedrill/sim"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// golden compares text with testdata/name, or rewrites it where UPDATE_GOLDEN is set.
+func golden(t *testing.T, name string, have []byte) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(name, have, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(have)); diff != "" {
+		t.Errorf("%s (-want +have):\n%s", name, diff)
+	}
+}
+
+// dualWriters is an outcome as a cut heartbeat brings it about, made up.
+func dualWriters(seed uint64) *scenarios.Outcome {
+	var trace sim.Trace
+	at := func(d time.Duration, machine, name, scope, value string, attrs ...nodes.Attr) int {
+		return trace.Add(d, machine, nodes.Fact{Name: name, Scope: scope, Value: value, Attrs: attrs}).Seq
+	}
+	at(0, "nas-a", sim.FactBooted, "", "")
+	at(0, "nas-b", sim.FactBooted, "", "")
+	at(10*time.Second, "nas-a", nodes.FactRole, "", "active")
+	at(20*time.Second, "nas-b", nodes.FactRole, "", "standby")
+	at(21*time.Second, "nas-a", sim.FactAddressBound, "lan", "172.16.66.40")
+	at(22*time.Second, "", nodes.FactReady, "", "")
+	at(50*time.Second, "nas-b", "check-sent", "", "1")
+	at(351*time.Second, "nas-b", "check-failed", "", "1", nodes.Attr{Key: "err", Value: "no answer\x1b[2J\nwithin 2s"})
+	role := at(383*time.Second+1, "nas-b", nodes.FactRole, "", "active")
+	at(384*time.Second, "nas-b", sim.FactAddressBound, "lan", "172.16.66.40")
+	cut := &faults.Cut{Segment: "heartbeat"}
+	evidence := []string{
+		"two writers for 9m26s: nas-a (active since 10.000s) and nas-b (active since 383.000s), both accept writes below /data",
+		"nas-a accepted 1702 writes, nas-b 566",
+	}
+	return &scenarios.Outcome{
+		Scenario: &scenarios.Scenario{Name: "heartbeat-cut", Case: "heartbeat-cut/long", Seed: seed,
+			Covers: []string{"SD-07", "HZ-D1"}},
+		Verdict: expect.Violation, Hash: 0x1234, Virtual: 70 * time.Minute, Wall: 500 * time.Millisecond,
+		Claims: []scenarios.Judged{
+			{Name: "takeover", Text: "takeover: nas-b, since: cable", Asked: true, Finding: expect.Finding{Verdict: expect.Pass,
+				Evidence: []string{"nas-b served 62.1s after cable"},
+				Measures: []expect.Measure{{Name: "takeover", Value: 62.1, Unit: "s"}}}},
+			{Name: "no_dual_writers", Text: "no_dual_writers: all", Finding: expect.Finding{
+				Verdict: expect.Violation, Evidence: evidence,
+				Breaches: []expect.Breach{{From: 383*time.Second + 1, Until: 949 * time.Second, Events: []int{role, 7}}}}},
+		},
+		Undocumented: []string{"check_semantics"},
+		Run: &expect.Run{
+			Events: trace.Events(),
+			Steps: []expect.Fired{
+				{Name: "step-1", At: 10 * time.Second, Seq: 2, Text: "do: apply, machine: nas-a",
+					Answer: &nodes.Answer{Status: 200}},
+				{Name: "cable", At: 322 * time.Second, Seq: 7, Text: "cut: heartbeat"},
+			},
+			Faults: []*faults.Entry{{Step: "cable", Fault: cut, From: 322 * time.Second, Until: 922 * time.Second,
+				Receipt: faults.Receipt{{N: 38, What: "frames lost"}}}},
+			History: []nodes.Operation{{Result: nodes.ResultOK}, {Result: nodes.ResultOK}, {Result: nodes.ResultUnknown}},
+			End:     70 * time.Minute,
+		},
+	}
+}
+
+func passed(name string, seed uint64) *scenarios.Outcome {
+	return &scenarios.Outcome{Scenario: &scenarios.Scenario{Name: name, Case: name, Seed: seed}, Verdict: expect.Pass,
+		Virtual: time.Hour, Wall: 300 * time.Millisecond, Run: &expect.Run{}}
+}
+
+func vacuous(seed uint64) *scenarios.Outcome {
+	o := passed("active-power-off", seed)
+	o.Verdict, o.Misses = expect.Vacuous, []string{"step death: nobody is active"}
+	return o
+}
+
+func TestTextReport(t *testing.T) {
+	var b bytes.Buffer
+	text := NewText(&b, false)
+	var all []*Summary
+	for _, plays := range [][]*scenarios.Outcome{
+		{vacuous(3)},
+		{dualWriters(4), passed("heartbeat-cut", 5), dualWriters(6), dualWriters(7)},
+		{passed("power-off-between-syncs", 1), passed("power-off-between-syncs", 2)},
+	} {
+		s := new(Summary)
+		for _, o := range plays {
+			s.Add(o)
+		}
+		text.Scenario(s, len("power-off-between-syncs"))
+		all = append(all, s)
+	}
+	for _, s := range all {
+		text.Failed(s, func(f *Failure) string { return "firedrill run " + f.Case + " --seed 4" })
+	}
+	text.Total(all, 2300*time.Millisecond)
+	if err := text.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "text.golden", b.Bytes())
+	for _, line := range strings.Split(b.String(), "\n") {
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("%d columns wide: %s", n, line)
+		}
+	}
+}
+
+func TestTextPaintsOnlyWhereAsked(t *testing.T) {
+	for _, colour := range []bool{false, true} {
+		var b bytes.Buffer
+		s := new(Summary)
+		s.Add(passed("healthy", 1))
+		text := NewText(&b, colour)
+		text.Scenario(s, 7)
+		if err := text.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if have := strings.Contains(b.String(), "\x1b["); have != colour {
+			t.Errorf("colour %t: %q", colour, b.String())
+		}
+	}
+}
+
+func TestFaultOfFiredrillIsAFailure(t *testing.T) {
+	o := passed("healthy", 1)
+	o.Err = errors.New("played twice, two hashes")
+	s := new(Summary)
+	if fresh := s.Add(o); len(fresh) != 1 || fresh[0].Evidence[0] != "played twice, two hashes" {
+		t.Errorf("have %+v", fresh)
+	}
+}
+
+func TestRunFile(t *testing.T) {
+	f, err := NewPlainFolder(t.TempDir(), "heartbeat-cut")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Write(dualWriters(4), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"run.json", "trace.jsonl"} {
+		text, err := os.ReadFile(filepath.Join(f.Path, "long", "seed-4", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, text)
+	}
+}
+
+// The wall clock is in the line and in wall.json, and in no other file.
+func TestWallClockStaysOutOfRunFile(t *testing.T) {
+	quick, slow := dualWriters(4), dualWriters(4)
+	slow.Wall *= 100
+	var files [2]string
+	for i, o := range []*scenarios.Outcome{quick, slow} {
+		f, err := NewPlainFolder(t.TempDir(), "heartbeat-cut")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Write(o, false), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(f.Play(o), "run.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = string(text)
+		wall, err := os.ReadFile(filepath.Join(f.Path, "wall.json"))
+		if want := []string{`"wall_seconds": 0.5`, `"wall_seconds": 50`}[i]; err != nil || !strings.Contains(string(wall), want) {
+			t.Errorf("want %s, have %s, %v", want, wall, err)
+		}
+	}
+	if files[0] != files[1] {
+		t.Error("run.json differs with the wall clock")
+	}
+	var line bytes.Buffer
+	if err := WriteLine(&line, slow); err != nil || !strings.Contains(line.String(), `"wall_seconds":50,`) {
+		t.Errorf("have %s, %v", line.String(), err)
+	}
+}
+
+func TestLatestFollowsTheNewestFolder(t *testing.T) {
+	root, now := t.TempDir(), time.Date(2026, 1, 5, 1, 2, 3, 0, time.UTC)
+	for _, want := range []string{"20260105T010203Z", "20260105T010203Z-2"} {
+		f, err := NewFolder(root, "healthy", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Write(passed("healthy", 1), false), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if have, err := os.Readlink(filepath.Join(root, "healthy", "latest")); have != want || err != nil {
+			t.Errorf("want %s, have %s, %v", want, have, err)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for _, c := range []struct{ have, want string }{
+		{"nas-b: no answer", "nas-b: no answer"},
+		{"größer ≥ 1", "größer ≥ 1"},
+		{"a\x1b[2Jb", `a\x1b[2Jb`},
+		{"one\ntwo\tthree\r", `one\ntwo\tthree\r`},
+		{"\u009b31m", `\u009b31m`},
+		{"right\u202eleft", `right\u202eleft`},
+		{"cut \xff short", `cut \xff short`},
+	} {
+		if have := Printable(c.have); have != c.want {
+			t.Errorf("%q: want %s, have %s", c.have, c.want, have)
+		}
+	}
+}
+
+// JSON readers get back what was noted, and a terminal gets nothing to obey.
+func TestJSONKeepsButHidesControlCharacters(t *testing.T) {
+	const said = "a\x1b[2J\u009b31m\u202e\U000e0001 <b> \"q\" \\ ü"
+	var b bytes.Buffer
+	fact := nodes.Fact{Name: "log-line", Value: said, Attrs: []nodes.Attr{{Key: said, Value: said}}}
+	events := []sim.Event{{Machine: "nas-a", Fact: fact}}
+	if err := WriteTrace(&b, events); err != nil {
+		t.Fatal(err)
+	}
+	if have := Printable(strings.TrimSuffix(b.String(), "\n")); have+"\n" != b.String() {
+		t.Errorf("not printable as it is: %q", b.String())
+	}
+	var e struct {
+		Value string
+		Attrs map[string]string
+	}
+	if err := json.Unmarshal(b.Bytes(), &e); err != nil || e.Value != said || e.Attrs[said] != said {
+		t.Errorf("want %q back, have %q, %v", said, e, err)
+	}
+}
+
+func TestSecondsAreExact(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0.000000000", 12*time.Second + 1: "12.000000001", -1: "-0.000000001"} {
+		if have, err := json.Marshal(Seconds(d)); string(have) != want || err != nil {
+			t.Errorf("want %s, have %s, %v", want, have, err)
+		}
+	}
+}

@@ -1,0 +1,312 @@
+// Package reports tells what happened, for people and for machines: text for a terminal, JSON for programs, a timeline, and the
+// folder in which the results of a batch lie. All of it is read from scenarios.Outcome. What a node says is data: whatever of it
+// is shown goes through Printable.
+package reports
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"firedrill/scenarios"
+	"firedrill/scenarios/expect"
+)
+
+// Text writes what happened for people.
+type Text struct {
+	out    *bufio.Writer
+	colour bool
+}
+
+// width is how many columns a line may take, where its words allow that.
+const width = 80
+
+// NewText writes to w, in colour if told so.
+func NewText(w io.Writer, colour bool) *Text { return &Text{out: bufio.NewWriter(w), colour: colour} }
+
+// Flush hands on what was written. Its error is that of the first write that failed.
+func (t *Text) Flush() error { return t.out.Flush() }
+
+// verdicts, worst first.
+var verdicts = []expect.Verdict{expect.Violation, expect.Inconclusive, expect.Vacuous, expect.HazardSeen, expect.Pass}
+
+// Summary adds up the plays of one scenario. The plays are not kept, but for what the report says of failures.
+type Summary struct {
+	Name          string
+	Plays, Cases  int
+	Seeds         scenarios.Seeds // the first and the last that were played
+	Verdicts      map[expect.Verdict]int
+	Virtual, Wall time.Duration
+	Undocumented  []string
+	Failures      []*Failure
+	lastCase      string
+}
+
+// Failure is one thing that one case got wrong, in one or more seeds.
+type Failure struct {
+	Verdict  expect.Verdict
+	Case     string
+	What     string // the claim, or what kept the play from showing anything
+	Evidence []string
+	Moments  []Moment // of the first seed
+	Seeds    []uint64
+	Trace    string // where the first seed's trace lies; "": nowhere
+}
+
+// Add counts a play. Where it failed, it returns the failures that no play before had shown.
+func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
+	if s.Plays == 0 {
+		s.Name, s.Seeds = o.Scenario.Name, scenarios.Seeds{First: o.Scenario.Seed, Last: o.Scenario.Seed}
+		s.Verdicts = map[expect.Verdict]int{}
+	}
+	s.Plays++
+	if s.lastCase != o.Scenario.Case {
+		s.lastCase = o.Scenario.Case
+		s.Cases++
+	}
+	s.Seeds.First, s.Seeds.Last = min(s.Seeds.First, o.Scenario.Seed), max(s.Seeds.Last, o.Scenario.Seed)
+	s.Verdicts[o.Verdict]++
+	s.Virtual += o.Virtual
+	s.Wall += o.Wall
+	for _, mark := range o.Undocumented {
+		if n, found := slices.BinarySearch(s.Undocumented, mark); !found {
+			s.Undocumented = slices.Insert(s.Undocumented, n, mark)
+		}
+	}
+	for _, f := range failures(o) {
+		known := slices.IndexFunc(s.Failures, func(k *Failure) bool {
+			return k.Case == f.Case && k.What == f.What && k.Verdict == f.Verdict
+		})
+		if known >= 0 {
+			s.Failures[known].Seeds = append(s.Failures[known].Seeds, o.Scenario.Seed)
+			continue
+		}
+		s.Failures = append(s.Failures, f)
+		fresh = append(fresh, f)
+	}
+	return fresh
+}
+
+// failures are what keeps the play from passing.
+func failures(o *scenarios.Outcome) []*Failure {
+	var list []*Failure
+	add := func(v expect.Verdict, what string, evidence []string, moments []Moment) {
+		list = append(list, &Failure{Verdict: v, Case: o.Scenario.Case, What: what, Evidence: evidence, Moments: moments,
+			Seeds: []uint64{o.Scenario.Seed}})
+	}
+	if o.Err != nil {
+		add(expect.Violation, "firedrill", strings.Split(o.Err.Error(), "\n"), nil)
+	}
+	for _, c := range o.Claims {
+		switch c.Verdict {
+		case expect.Violation, expect.Inconclusive, expect.Vacuous:
+			add(c.Verdict, c.Name, c.Evidence, around(o.Run, c.Breaches))
+		}
+	}
+	for _, miss := range o.Misses {
+		add(expect.Vacuous, "step", []string{miss}, nil)
+	}
+	return list
+}
+
+// Lines of a timeline that a failure shows before and after the moment at which it began.
+const momentsBefore, momentsAfter = 8, 6
+
+// around is the part of the run's timeline in which the first breach lies.
+func around(run *expect.Run, breaches []expect.Breach) []Moment {
+	if run == nil || len(breaches) == 0 {
+		return nil
+	}
+	first := breaches[0]
+	moments := Timeline(run, first.Events)
+	begin, _ := slices.BinarySearchFunc(moments, first.From, func(m Moment, at time.Duration) int {
+		return int(min(1, max(-1, m.At-at)))
+	})
+	return moments[max(0, begin-momentsBefore):min(len(moments), begin+momentsAfter)]
+}
+
+// Scenario writes the line of a scenario: what was played, how it ended, how much faster than life. Its name is padded to that of
+// the longest.
+func (t *Text) Scenario(s *Summary, longest int) {
+	name := fmt.Sprintf("%-*s", longest, s.Name)
+	played := fmt.Sprintf("seeds %d..%d", s.Seeds.First, s.Seeds.Last)
+	if s.Seeds.First == s.Seeds.Last {
+		played = fmt.Sprintf("seed %d", s.Seeds.First)
+	}
+	if s.Cases > 1 {
+		played = fmt.Sprintf("%s, %d cases", played, s.Cases)
+	}
+	head, ended, speed := fmt.Sprintf("%s  %-22s", name, played), counts(s.Verdicts, s.Plays), Speed(s.Virtual, s.Wall)
+	between := "  "
+	if len(head)+len(ended)+len(speed)+4 > width {
+		head, between = strings.TrimRight(head, " "), "\n"+strings.Repeat(" ", longest+2)
+	}
+	fmt.Fprintf(t.out, "%s%s%s%*s%s\n", head, between, t.paint(s.worst(), ended), max(2, 10-len(ended)), "", speed)
+	if len(s.Undocumented) > 0 {
+		t.wrapped(strings.Repeat(" ", longest+2), "undocumented: "+strings.Join(s.Undocumented, ", "))
+	}
+}
+
+// counts is `pass`, or `2 hazard, 8 pass`, worst first.
+func counts(tally map[expect.Verdict]int, plays int) string {
+	var words []string
+	for _, v := range verdicts {
+		switch n := tally[v]; n {
+		case 0:
+		case plays:
+			return string(v)
+		default:
+			words = append(words, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func (s *Summary) worst() expect.Verdict {
+	for _, v := range verdicts {
+		if s.Verdicts[v] > 0 {
+			return v
+		}
+	}
+	return expect.Pass
+}
+
+// Speed is how much faster than life, in words: `8,900 x life`.
+func Speed(virtual, wall time.Duration) string {
+	if wall <= 0 {
+		return ""
+	}
+	n := int64(virtual / max(wall, 1))
+	if n < 10 {
+		return fmt.Sprintf("%.1f x life", virtual.Seconds()/wall.Seconds())
+	}
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits + " x life"
+}
+
+// shownFailures is how many failures of a scenario are told in full.
+const shownFailures = 5
+
+// Failed writes what went wrong in a scenario: for each failure the claim, the evidence, the command that plays it again, and
+// where its trace lies.
+func (t *Text) Failed(s *Summary, again func(f *Failure) string) {
+	for i, f := range s.Failures {
+		if i == shownFailures {
+			fmt.Fprintf(t.out, "\nand %d more failures of %s: see its run.json files\n", len(s.Failures)-i, s.Name)
+			return
+		}
+		head := "FAIL"
+		if f.Verdict != expect.Violation {
+			head = strings.ToUpper(string(f.Verdict))
+		}
+		fmt.Fprintf(t.out, "\n%s  %s  seed %d  %s\n", t.paint(f.Verdict, head), f.Case, f.Seeds[0], f.What)
+		for _, line := range f.Evidence {
+			t.wrapped("      ", Printable(line))
+		}
+		if len(f.Moments) > 0 {
+			fmt.Fprintln(t.out)
+		}
+		for _, m := range f.Moments { // The last one has the longest time.
+			longest := len(f.Moments[len(f.Moments)-1].clock())
+			t.wrapped("      ", fmt.Sprintf("%*s  %s", longest, m.clock(), m.Text))
+		}
+		fmt.Fprintln(t.out)
+		if len(f.Seeds) > 1 {
+			t.wrapped("      ", "as well:  "+alsoSeeds(f.Seeds[1:]))
+		}
+		fmt.Fprintf(t.out, "      again:    %s\n", again(f))
+		if f.Trace != "" {
+			fmt.Fprintf(t.out, "      trace:    %s\n", f.Trace)
+		}
+	}
+}
+
+// alsoSeeds names a few seeds and counts the rest.
+func alsoSeeds(seeds []uint64) string {
+	const named = 6
+	words := make([]string, 0, named)
+	for _, s := range seeds[:min(named, len(seeds))] {
+		words = append(words, fmt.Sprint(s))
+	}
+	text := "seeds " + strings.Join(words, ", ")
+	if len(seeds) == 1 {
+		text = "seed " + words[0]
+	}
+	if more := len(seeds) - len(words); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// Total writes the last line: what all scenarios came to, and the time that it took in life.
+func (t *Text) Total(all []*Summary, took time.Duration) {
+	fmt.Fprintln(t.out)
+	tally, plays := map[expect.Verdict]int{}, 0
+	for _, s := range all {
+		plays += s.Plays
+		for _, v := range verdicts {
+			tally[v] += s.Verdicts[v]
+		}
+	}
+	worst := (&Summary{Verdicts: tally}).worst()
+	fmt.Fprintf(t.out, "%s, %s in %.1fs: %s\n", number(len(all), "scenario"), number(plays, "play"), took.Seconds(),
+		t.paint(worst, counts(tally, plays)))
+}
+
+func number(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// wrapped writes a line below an indent, broken at spaces; what follows a break is indented by two more.
+func (t *Text) wrapped(indent, line string) {
+	lead, rest := indent, strings.TrimRight(line, " ")
+	for {
+		room := max(20, width-len(lead))
+		if len([]rune(rest)) <= room {
+			fmt.Fprintf(t.out, "%s%s\n", lead, rest)
+			return
+		}
+		runes := []rune(rest)
+		cut := room
+		for cut > 0 && runes[cut] != ' ' {
+			cut--
+		}
+		if strings.TrimSpace(string(runes[:cut])) == "" { // One long word.
+			for cut = room; cut < len(runes) && runes[cut] != ' '; {
+				cut++
+			}
+		}
+		fmt.Fprintf(t.out, "%s%s\n", lead, strings.TrimRight(string(runes[:cut]), " "))
+		rest = strings.TrimLeft(string(runes[cut:]), " ")
+		if rest == "" {
+			return
+		}
+		lead = indent + "  "
+	}
+}
+
+// paint colours a text by its verdict, where colours are wanted.
+func (t *Text) paint(v expect.Verdict, text string) string {
+	if !t.colour {
+		return text
+	}
+	code := "32" // Green.
+	switch v {
+	case expect.Violation:
+		code = "31" // Red.
+	case expect.Inconclusive, expect.Vacuous:
+		code = "33" // Yellow.
+	case expect.HazardSeen:
+		code = "36" // Cyan.
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
