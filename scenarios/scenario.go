@@ -1,5 +1,5 @@
-// Package scenarios holds what is played and what must hold: Load reads files, Check finds their mistakes, Play plays one case with
-// one seed in a world and judges it.
+// Package scenarios holds what is played and what must hold: Load and Parse read files and find all their mistakes, Case.Scenario
+// draws what a seed decides, Play plays one case with one seed in a world and judges it.
 package scenarios
 
 import (
@@ -34,8 +34,11 @@ type Case struct {
 	Name   string   // `heartbeat-cut/long`; the file's name where it has no variants
 	Values []string // the variant values, by axis
 	Seeds  Seeds
-	Worlds []string
-	// unexported: the tree after all overlays
+	Worlds []string // virtual, kernel
+
+	cat  *Catalogue
+	tree *node // the file after all overlays
+	text string
 }
 
 // Seeds is a range, both ends included.
@@ -49,12 +52,15 @@ type Scenario struct {
 	Start      time.Time
 	Stop       time.Duration
 	Settle     time.Duration
-	Operator   string // the segment of operators and probers
-	Segments   []sim.Segment
-	Machines   []Machine
-	Clients    []Clients
-	Timeline   []Step
-	Expect     []expect.Claim
+	Operator   string // the segment from which operators ask
+	// Prober has an interface on every segment, for questions that are really asked: a free address each. Operator requests
+	// leave from its interface on the segment Operator.
+	Prober   []sim.Interface
+	Segments []sim.Segment
+	Machines []Machine
+	Clients  []Clients
+	Timeline []Step
+	Expect   []expect.Claim
 }
 
 // Machine is one machine of a scenario, of any count.
@@ -86,6 +92,8 @@ type Clients struct {
 	Retry   time.Duration `yaml:"retry"`
 	// Target is To, resolved to an address; Dial is Via, or Target where there is none.
 	Target, Dial netip.AddrPort
+	// Addresses are those of its machines, NAME-1 to NAME-Count, on Net.
+	Addresses []netip.Prefix
 }
 
 // SizeRange is a size that is drawn each time, both ends included.
@@ -141,6 +149,8 @@ type Access struct {
 	To, Via          string
 	Size             nodes.Size
 	With             nodes.Values
+	// Target is To, or else that of the clients, resolved to an address; Dial is Via, or Target where there is none.
+	Target, Dial netip.AddrPort
 }
 
 // Want is what a step's answer must be: any of these.

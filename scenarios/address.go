@@ -1,0 +1,230 @@
+package scenarios
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"firedrill/sim"
+)
+
+// findAddresses collects every address that the case names anywhere: none of them is given away, since it may become a virtual
+// address later, or be one that nobody is to answer for.
+func (b *builder) findAddresses(n *node) {
+	for _, e := range n.entries {
+		b.findAddresses(e.value)
+	}
+	for _, item := range n.items {
+		b.findAddresses(item)
+	}
+	words := strings.FieldsFunc(n.text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	for _, word := range words {
+		if a, err := netip.ParseAddr(word); err == nil {
+			b.named[a] = true
+		}
+	}
+}
+
+// readNets reads SEGMENT: ADDRESS or auto. An address of zero is one that place gives.
+func (b *builder) readNets(machine string, nets *node) []sim.Interface {
+	var out []sim.Interface
+	for _, e := range nets.entries {
+		segment := b.segment(e.key)
+		if segment == nil {
+			b.fault(e.at, "%s", b.refer([]string{"segment"}, e.key))
+			continue
+		}
+		i := sim.Interface{Segment: e.key}
+		if e.value.shape == scalar && e.value.text != "auto" {
+			i.Address = b.address(machine, segment, e.value)
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// address reads an address and takes it.
+func (b *builder) address(machine string, segment *sim.Segment, n *node) netip.Prefix {
+	a, err := netip.ParseAddr(n.text)
+	if err != nil || !a.Is4() {
+		b.fault(n.at, "want an address such as 10.0.0.7, or auto, have %q", n.text)
+		return netip.Prefix{}
+	}
+	first, last := ends(segment.Subnet)
+	switch owner := b.taken[segment.Name][a]; {
+	case !segment.Subnet.IsValid():
+	case !segment.Subnet.Contains(a):
+		b.fault(n.at, "address %s is not in subnet %s of segment %s", a, segment.Subnet, segment.Name)
+	case a == first:
+		b.fault(n.at, "address %s is that of the network %s itself", a, segment.Subnet)
+	case a == last:
+		b.fault(n.at, "address %s is the broadcast address of %s", a, segment.Subnet)
+	case owner != "":
+		b.fault(n.at, "address %s of %s is taken by %s", a, machine, owner)
+	}
+	b.take(segment.Name, a, machine)
+	return netip.PrefixFrom(a, max(0, segment.Subnet.Bits()))
+}
+
+func (b *builder) take(segment string, a netip.Addr, owner string) {
+	if b.taken[segment] == nil {
+		b.taken[segment] = map[netip.Addr]string{}
+	}
+	b.taken[segment][a] = owner
+}
+
+// ends are the address of a network itself and its broadcast address.
+func ends(p netip.Prefix) (first, last netip.Addr) {
+	if !p.IsValid() {
+		return first, last
+	}
+	bytes := p.Masked().Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return p.Masked().Addr(), netip.AddrFrom4(bytes)
+}
+
+// pool gives away the free addresses of one segment, in their order.
+type pool struct {
+	b       *builder
+	segment *sim.Segment
+	next    netip.Addr
+	empty   bool
+}
+
+// take returns the next free address, or none.
+func (p *pool) take(owner string) netip.Prefix {
+	_, last := ends(p.segment.Subnet)
+	for a := p.next; a.IsValid() && a.Less(last); a = a.Next() {
+		if !p.b.named[a] && p.b.taken[p.segment.Name][a] == "" {
+			p.b.take(p.segment.Name, a, owner)
+			p.next = a.Next()
+			return netip.PrefixFrom(a, p.segment.Subnet.Bits())
+		}
+	}
+	p.empty = true
+	return netip.Prefix{}
+}
+
+// place gives an address to everything that has none yet: machines first, then clients, then the prober, so that a client more
+// moves no machine.
+func (b *builder) place() {
+	pools := map[string]*pool{}
+	for i := range b.s.Segments {
+		s := &b.s.Segments[i]
+		first, _ := ends(s.Subnet)
+		p := &pool{b: b, segment: s}
+		if first.IsValid() {
+			p.next = first.Next()
+		}
+		pools[s.Name] = p
+	}
+	for i := range b.s.Machines {
+		m := &b.s.Machines[i]
+		for j := range m.Nets {
+			if p := pools[m.Nets[j].Segment]; !m.Nets[j].Address.IsValid() {
+				m.Nets[j].Address = p.take(m.Name)
+			}
+		}
+	}
+	for i := range b.s.Clients {
+		c := &b.s.Clients[i]
+		p := pools[c.Net]
+		for n := 0; p != nil && n < min(c.Count, maxCount); n++ {
+			c.Addresses = append(c.Addresses, p.take(c.Name+"-"+strconv.Itoa(n+1)))
+		}
+	}
+	for _, s := range b.s.Segments {
+		if p := pools[s.Name]; s.Subnet.IsValid() {
+			b.s.Prober = append(b.s.Prober, sim.Interface{Segment: s.Name, Address: p.take("the prober")})
+			if p.empty {
+				b.fault(b.segmentAt[s.Name], "segment %s has too few addresses for its machines, its clients and the prober", s.Name)
+			}
+		}
+	}
+	b.resolve()
+}
+
+// resolve finds out which addresses clients and requests mean.
+func (b *builder) resolve() {
+	clients, timeline := b.root.get("clients"), b.root.get("timeline")
+	for i := range b.s.Clients {
+		c := &b.s.Clients[i]
+		n := clients.get(c.Name)
+		c.Target = b.target(n.get("to"), c.To, c.Net)
+		c.Dial = c.Target
+		if c.Via != "" {
+			c.Dial = b.target(n.get("via"), c.Via, c.Net)
+		}
+	}
+	for i := range b.s.Timeline {
+		a, ok := b.s.Timeline[i].Act.(*Access)
+		if !ok {
+			continue
+		}
+		g := slices.IndexFunc(b.s.Clients, func(c Clients) bool { return c.Name == a.From })
+		step := timeline.items[slices.IndexFunc(timeline.items, func(n *node) bool { return stepName(n) == b.s.Timeline[i].Name })]
+		if g < 0 {
+			continue
+		}
+		group := &b.s.Clients[g]
+		a.Target, a.Dial = group.Target, group.Dial
+		if a.To != "" {
+			a.Target = b.target(step.get("to"), a.To, group.Net)
+			a.Dial = a.Target
+		} else if !a.Target.IsValid() {
+			b.fault(step.at, "want to: clients %s name nobody whom they ask", a.From)
+		}
+		if a.Via != "" {
+			a.Dial = b.target(step.get("via"), a.Via, group.Net)
+		}
+	}
+}
+
+// target is the address that ADDRESS, MACHINE or either with :PORT means from a segment. The port is 80 unless told otherwise.
+func (b *builder) target(n *node, text, from string) netip.AddrPort {
+	if n == nil || n.shape != scalar || text == "" {
+		return netip.AddrPort{}
+	}
+	host, portText, hasPort := strings.Cut(text, ":")
+	port := uint64(80)
+	if hasPort {
+		var err error
+		if port, err = strconv.ParseUint(portText, 10, 16); err != nil || port == 0 {
+			b.fault(n.at, "want a port from 1 to 65535 after the colon, have %q", text)
+			return netip.AddrPort{}
+		}
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		if s := b.segment(from); s != nil && s.Subnet.IsValid() && !s.Subnet.Contains(a) {
+			b.fault(n.at, "address %s is not in subnet %s of segment %s: nobody there can be asked for it", a, s.Subnet, from)
+		}
+		return netip.AddrPortFrom(a, uint16(port))
+	}
+	m := b.machine(host)
+	switch {
+	case m == nil && strings.Contains(host, "."):
+		b.fault(n.at, "%q is a name for DNS, which is not supported yet; want an address or a machine", host)
+		return netip.AddrPort{}
+	case m == nil:
+		b.fault(n.at, "want an address or a machine: %s", no("machine", host, b.machineNames()))
+		return netip.AddrPort{}
+	}
+	for _, i := range m.Nets {
+		if i.Segment == from {
+			return netip.AddrPortFrom(i.Address.Addr(), uint16(port))
+		}
+	}
+	b.fault(n.at, "machine %s is not on segment %s, where the clients are", host, from)
+	return netip.AddrPort{}
+}
+
+func (b *builder) machineNames() []string {
+	names := make([]string, len(b.s.Machines))
+	for i, m := range b.s.Machines {
+		names[i] = m.Name
+	}
+	return names
+}

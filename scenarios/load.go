@@ -1,0 +1,172 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Load reads and checks one file. What is wrong in it is a *Mistakes.
+func Load(file string, cat *Catalogue) (*File, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return read(f, file, cat)
+}
+
+// read reads no more of a file than a scenario can hold: it may be a device without end.
+func read(r io.Reader, file string, cat *Catalogue) (*File, error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, text, cat)
+}
+
+// LoadDir reads and checks all scenarios of a directory and of those below it, in the order of their paths. The error joins what
+// is wrong in each file; the files that are right are returned beside it. A directory without scenarios is an error.
+func LoadDir(dir string, cat *Catalogue) ([]*File, error) {
+	return LoadFS(os.DirFS(dir), dir, cat)
+}
+
+// LoadFS is LoadDir for any file system. Files are named below dir in messages.
+func LoadFS(fsys fs.FS, dir string, cat *Catalogue) ([]*File, error) {
+	var files []*File
+	var wrong []error
+	found := false
+	at := map[string]string{}
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".yaml" {
+			return err
+		}
+		found = true
+		f, err := fsys.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		file, err := read(f, full, cat)
+		switch {
+		case err != nil:
+			wrong = append(wrong, err)
+		case at[file.Name] != "":
+			wrong = append(wrong, fmt.Errorf("%s: scenario %q is in %s already", full, file.Name, at[file.Name]))
+		default:
+			at[file.Name] = full
+			files = append(files, file)
+		}
+		return nil
+	})
+	if err != nil {
+		wrong = append(wrong, err)
+	} else if !found {
+		wrong = append(wrong, fmt.Errorf("no scenarios in %s: want files that end in .yaml", dir))
+	}
+	return files, errors.Join(wrong...)
+}
+
+// Parse reads and checks the text of a scenario. The path is for messages; the scenario's name has to be the file's name, unless
+// the path does not end in .yaml. What is wrong is a *Mistakes.
+func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
+	m := &notes{path: file, text: string(text)}
+	root := parseTree(m)
+	if root == nil {
+		return nil, m.err()
+	}
+	f := &File{Path: file, Doc: doc(m.text)}
+	if f.Doc == "" {
+		m.addf(place{}, "want a first comment: # and why the scenario exists")
+	}
+	checkName(m, root, file)
+	family := newFamily(m, root, isVerb)
+	if t := root.get("timeline"); t != nil && t.shape == list {
+		for _, step := range t.items {
+			checkOrder(m, step, isVerb)
+		}
+	}
+	for _, c := range family.members() {
+		f.Cases = append(f.Cases, check(m, cat, f, family, c))
+	}
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// checkName checks that a scenario is called as its file is.
+func checkName(m *notes, root *node, file string) {
+	base, isFile := strings.CutSuffix(filepath.Base(file), ".yaml")
+	name := root.get("name")
+	if !isFile || name == nil || name.shape != scalar || !namePattern.MatchString(name.text) || name.text == base {
+		return
+	}
+	m.addf(name.at, "want the file's name %q, have %q", base, name.text)
+}
+
+// check finds the mistakes of one case, at both ends of every range.
+func check(m *notes, cat *Catalogue, f *File, family *family, c member) *Case {
+	lost := slices.DeleteFunc(slices.Clone(family.steps), func(name string) bool {
+		return slices.ContainsFunc(c.tree.get("timeline").list(), func(n *node) bool { return stepName(n) == name })
+	})
+	ranges := 0
+	s, keys := build(m, cat, c.tree, lost, draw{end: lowEnd, ranges: &ranges})
+	if ranges > 0 {
+		build(m, cat, c.tree, lost, draw{end: highEnd, ranges: &ranges})
+	}
+	f.Name, f.Covers = keys.Name, union(f.Covers, s.Covers)
+	name := strings.Join(append([]string{keys.Name}, c.values...), "/")
+	return &Case{File: f, Name: name, Values: c.values, Seeds: keys.Seeds, Worlds: keys.World, cat: cat, tree: c.tree}
+}
+
+// Select returns the cases that have all the values of VALUE/VALUE. The empty path is every case.
+func (f *File) Select(path string) ([]*Case, error) {
+	if path == "" {
+		return f.Cases, nil
+	}
+	values := strings.Split(path, "/")
+	var known []string
+	for _, c := range f.Cases {
+		for _, v := range c.Values {
+			if !slices.Contains(known, v) {
+				known = append(known, v)
+			}
+		}
+	}
+	for _, v := range values {
+		if !slices.Contains(known, v) {
+			return nil, errors.New(no("value", v, known) + " in " + f.Name)
+		}
+	}
+	var cases []*Case
+	for _, c := range f.Cases {
+		if (variantPath{values: values}).covers(c.Values) {
+			cases = append(cases, c)
+		}
+	}
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("no case of %s has %s", f.Name, strings.Join(values, " and "))
+	}
+	return cases, nil
+}
+
+// Scenario makes the scenario of a seed: every range is drawn. The error is for what no end of a range showed, such as a
+// config that is wrong only in the middle.
+func (c *Case) Scenario(seed uint64) (*Scenario, error) {
+	m := &notes{path: c.File.Path}
+	ranges := 0
+	s, _ := build(m, c.cat, c.tree, nil, draw{end: bySeed, seed: seed, ranges: &ranges})
+	s.Case = c.Name
+	if err := m.err(); err != nil {
+		return nil, fmt.Errorf("%s, seed %d: %w", c.Name, seed, err)
+	}
+	return s, nil
+}

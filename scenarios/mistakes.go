@@ -1,0 +1,126 @@
+package scenarios
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Mistake is one thing that is wrong in a scenario file, and where. Lines and columns count from 1; columns count characters.
+type Mistake struct {
+	Line, Column int
+	Message      string
+}
+
+// Mistakes is all that is wrong in one file, in the order of the file. It is an error.
+type Mistakes struct {
+	Path string // the file as its reader named it
+	List []Mistake
+
+	lines []string
+}
+
+// shownMistakes is how many mistakes Error shows; it counts the rest.
+const shownMistakes = 50
+
+// Error shows each mistake as `file:line:column: message`, and the lines of the file with a caret below them.
+func (m *Mistakes) Error() string {
+	var b strings.Builder
+	for i, mistake := range m.List {
+		if i == shownMistakes {
+			fmt.Fprintf(&b, "\nand %d more mistakes in %s", len(m.List)-i, m.Path)
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s:%d:%d: %s", m.Path, mistake.Line, mistake.Column, mistake.Message)
+		m.excerpt(&b, mistake)
+	}
+	return b.String()
+}
+
+// excerpt writes the line of the mistake, the two above it, and a caret.
+func (m *Mistakes) excerpt(b *strings.Builder, at Mistake) {
+	if at.Line > len(m.lines) {
+		return
+	}
+	width := len(fmt.Sprint(at.Line))
+	skip, caret := window(m.lines[at.Line-1], at.Column)
+	for n := max(1, at.Line-2); n <= at.Line; n++ {
+		mark := " "
+		if n == at.Line {
+			mark = ">"
+		}
+		line := fmt.Sprintf("%s %*d | %s", mark, width, n, clip(m.lines[n-1], skip))
+		b.WriteString("\n" + strings.TrimRight(line, " "))
+	}
+	b.WriteString("\n" + strings.Repeat(" ", width+5+caret) + "^")
+}
+
+// clipWidth is how many columns of a line are shown.
+const clipWidth = 100
+
+// window tells how many characters of a long line to leave out before what is shown, and where in the rest a column is.
+func window(line string, column int) (skip, caret int) {
+	caret = min(column, len([]rune(line))+1) - 1
+	if caret >= clipWidth-10 {
+		skip = caret - clipWidth/2
+	}
+	return skip, caret - skip
+}
+
+// clip cuts a line down to what a terminal can show. A file is data: a control character in it must not reach the terminal.
+func clip(line string, skip int) string {
+	runes := []rune(line)
+	runes = runes[min(skip, len(runes)):]
+	if len(runes) > clipWidth {
+		runes = runes[:clipWidth]
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\r':
+			return ' '
+		case !unicode.IsPrint(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, string(runes))
+}
+
+// place is where something stands in a file.
+type place struct{ line, column int }
+
+// notes collects the mistakes of a file. Cases share most of their text, so the same mistake is found again and again: it is
+// kept once.
+type notes struct {
+	path string
+	text string
+	list []Mistake
+	seen map[Mistake]bool
+}
+
+func (m *notes) addf(at place, format string, args ...any) {
+	mistake := Mistake{Line: max(1, at.line), Column: max(1, at.column), Message: fmt.Sprintf(format, args...)}
+	if m.seen == nil {
+		m.seen = map[Mistake]bool{}
+	}
+	if !m.seen[mistake] {
+		m.seen[mistake] = true
+		m.list = append(m.list, mistake)
+	}
+}
+
+// err is nil, or *Mistakes in the order of the file.
+func (m *notes) err() error {
+	if len(m.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(m.list, func(a, b Mistake) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	lines := strings.Split(strings.ReplaceAll(m.text, "\r\n", "\n"), "\n")
+	return &Mistakes{Path: m.path, List: m.list, lines: lines}
+}

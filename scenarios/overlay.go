@@ -1,0 +1,214 @@
+package scenarios
+
+import (
+	"slices"
+	"strings"
+)
+
+// The keys of a step by their part, in the order in which they stand: time, verb, adverbs, the rest.
+var (
+	timeKeys = []string{"at", "then", "after", "of", "nth", "done", "like", "plus"}
+	restKeys = []string{"want", "for", "within", "every", "times", "step", "only", "except", "covers"}
+)
+
+// wholeTimes are the keys that replace the whole time of a step.
+var wholeTimes = timeKeys[:3]
+
+// merge lays one value over another: maps merge, all else is replaced.
+func merge(below, above *node) *node {
+	if below == nil || below.shape != mapping || above.shape != mapping {
+		return above
+	}
+	merged := below
+	for _, e := range above.entries {
+		merged = merged.with(e.key, merge(merged.get(e.key), e.value))
+	}
+	return merged
+}
+
+// mergeStep lays an overlay over a step: another time replaces the whole time, a verb drops the old `with`, another verb every
+// old adverb.
+func mergeStep(step, above *node, isVerb func(string) bool) *node {
+	old := verbOf(step, isVerb)
+	verb := verbOf(above, isVerb)
+	kept := *step
+	kept.entries = nil
+	retimed := slices.ContainsFunc(above.entries, func(e entry) bool { return slices.Contains(wholeTimes, e.key) })
+	for _, e := range step.entries {
+		isTime, isRest := slices.Contains(timeKeys, e.key), slices.Contains(restKeys, e.key)
+		switch {
+		case isTime && retimed:
+		case !isTime && !isRest && verb != "" && verb != old: // The old verb and its adverbs.
+		case e.key == "with" && verb != "":
+		default:
+			kept.entries = append(kept.entries, e)
+		}
+	}
+	merged := *merge(&kept, above)
+	merged.entries = slices.Clone(merged.entries)
+	slices.SortStableFunc(merged.entries, func(a, b entry) int { return partOf(a.key, isVerb) - partOf(b.key, isVerb) })
+	return &merged
+}
+
+// verbOf is the first verb among the keys of a step, or "".
+func verbOf(step *node, isVerb func(string) bool) string {
+	for _, e := range step.entries {
+		if isVerb(e.key) {
+			return e.key
+		}
+	}
+	return ""
+}
+
+// partOf tells the parts of a step apart: 0 the time, 1 its details, 2 the verb, 3 adverbs, 4 the rest.
+func partOf(key string, isVerb func(string) bool) int {
+	switch {
+	case slices.Contains(wholeTimes, key):
+		return 0
+	case slices.Contains(timeKeys, key):
+		return 1
+	case isVerb(key):
+		return 2
+	case slices.Contains(restKeys, key):
+		return 4
+	}
+	return 3
+}
+
+// timelineEdit is what overlays do to the steps of a case, by name.
+type timelineEdit struct {
+	patches []stepPatch
+}
+
+// stepPatch is one entry of `steps`.
+type stepPatch struct {
+	step  string
+	at    place
+	value *node // skip, twice, swap, or a map
+}
+
+// apply makes the timeline of a case. A step that one overlay skips stays skipped, whatever others change in it, so that the
+// order of the axes does not matter for that.
+func (e *timelineEdit) apply(m *notes, timeline []*node, isVerb func(string) bool) []*node {
+	steps := slices.Clone(timeline)
+	find := func(name string) int {
+		return slices.IndexFunc(steps, func(s *node) bool { return stepName(s) == name })
+	}
+	skipped := map[string]bool{}
+	for _, p := range e.patches {
+		if p.value.shape == mapping {
+			if i := find(p.step); i >= 0 {
+				steps[i] = mergeStep(steps[i], p.value, isVerb)
+			}
+		}
+		if p.value.shape == scalar && p.value.text == "skip" {
+			skipped[p.step] = true
+		}
+	}
+	steps = slices.DeleteFunc(steps, func(s *node) bool { return skipped[stepName(s)] })
+	for _, p := range e.patches {
+		i := find(p.step)
+		if i < 0 || p.value.shape != scalar {
+			continue
+		}
+		switch p.value.text {
+		case "swap":
+			if i+1 == len(steps) {
+				m.addf(p.value.at, "step %q cannot swap with the next: it is the last one in this case", p.step)
+				continue
+			}
+			// Times stay where they are: what changes is which act comes first.
+			first, second := timed(steps[i+1], steps[i], isVerb), timed(steps[i], steps[i+1], isVerb)
+			steps[i], steps[i+1] = first, second
+		case "twice":
+			again := mergeStep(steps[i], &node{shape: mapping, at: p.value.at, entries: []entry{
+				{key: "then", at: p.value.at, value: scalarf(p.value.at, "0s")},
+				{key: "step", at: p.value.at, value: scalarf(p.value.at, "%s-again", p.step)},
+			}}, isVerb)
+			steps = slices.Insert(steps, i+1, again)
+		}
+	}
+	return steps
+}
+
+// timed is a step with the time of another.
+func timed(step, other *node, isVerb func(string) bool) *node {
+	out := *step
+	out.entries = nil
+	for _, e := range other.entries {
+		if partOf(e.key, isVerb) <= 1 {
+			out.entries = append(out.entries, e)
+		}
+	}
+	for _, e := range step.entries {
+		if partOf(e.key, isVerb) > 1 {
+			out.entries = append(out.entries, e)
+		}
+	}
+	return &out
+}
+
+// stepName is the name of a step of a named timeline.
+func stepName(step *node) string {
+	if n := step.get("step"); n != nil && n.shape == scalar {
+		return n.text
+	}
+	return ""
+}
+
+// namedSteps gives every step a name: its own, or step-N by its place in the file, so that leaving one out renames no other.
+func namedSteps(timeline *node) *node {
+	if timeline == nil || timeline.shape != list {
+		return timeline
+	}
+	named := *timeline
+	named.items = nil
+	for i, step := range timeline.items {
+		if step.shape == mapping && step.get("step") == nil {
+			step = step.with("step", scalarf(step.at, "step-%d", i+1))
+		}
+		named.items = append(named.items, step)
+	}
+	return &named
+}
+
+// condition is `only` and `except` of a step, a claim or a case.
+type condition struct{ only, except []variantPath }
+
+// variantPath is VALUE/VALUE: all of them.
+type variantPath struct {
+	at     place
+	text   string
+	values []string
+}
+
+// holds reports whether a case with these values is meant.
+func (c condition) holds(values []string) bool {
+	meant := func(p variantPath) bool { return p.covers(values) }
+	return (c.only == nil || slices.ContainsFunc(c.only, meant)) && !slices.ContainsFunc(c.except, meant)
+}
+
+// covers reports whether the values contain all of the path's.
+func (p variantPath) covers(values []string) bool {
+	for _, v := range p.values {
+		if !slices.Contains(values, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// conditionOf reads `only` and `except`. Values that are no words are left out: decoding notes them.
+func conditionOf(n *node) condition {
+	return condition{only: pathsOf(n.get("only")), except: pathsOf(n.get("except"))}
+}
+
+func pathsOf(n *node) []variantPath {
+	var paths []variantPath
+	for _, item := range n.list() {
+		if item.shape == scalar {
+			paths = append(paths, variantPath{item.at, item.text, strings.Split(item.text, "/")})
+		}
+	}
+	return paths
+}

@@ -1,0 +1,154 @@
+package scenarios
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+// worldFacts are those that a world notes of any machine, and the harness of its steps.
+var worldFacts = []string{
+	sim.FactBooted, sim.FactPoweredOff, sim.FactStopped, sim.FactCrashed, sim.FactPanicked, sim.FactPaused, sim.FactResumed,
+	sim.FactAddressBound, sim.FactAddressReleased, sim.FactDiskSync, sim.FactLogLine, sim.FactServed,
+	nodes.FactReady, nodes.FactSync, nodes.FactRole, nodes.FactAccess, nodes.FactPhase, nodes.FactServing, "answered",
+}
+
+// facts are all that a step can wait for: those of the world, and what the kinds of the case's machines note.
+func (b *builder) facts() []string {
+	all := slices.Clone(worldFacts)
+	for _, k := range b.kinds {
+		all = append(all, k.States...)
+		for _, f := range k.Facts {
+			all = append(all, f.Name)
+		}
+		all = append(all, k.Roles...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// roles are those that machines of the case can have.
+func (b *builder) roles() []string {
+	var all []string
+	for _, k := range b.kinds {
+		for _, r := range k.Roles {
+			if !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// kindsOf are the kinds of a machine, or of all machines that can have a role.
+func (b *builder) kindsOf(machine string) []*nodes.Kind {
+	if m := b.machine(machine); m != nil {
+		return []*nodes.Kind{m.Kind}
+	}
+	return slices.DeleteFunc(slices.Clone(b.kinds), func(k *nodes.Kind) bool { return !slices.Contains(k.Roles, machine) })
+}
+
+// names are all words that a reference of this kind may be.
+func (b *builder) names(kind string) []string {
+	var names []string
+	switch kind {
+	case "segment":
+		for _, s := range b.s.Segments {
+			names = append(names, s.Name)
+		}
+	case "machine":
+		names = append(b.machineNames(), b.roles()...)
+	case "clients":
+		for _, c := range b.s.Clients {
+			names = append(names, c.Name)
+		}
+	case "step":
+		names = slices.DeleteFunc(slices.Clone(b.steps[:b.step]), func(s string) bool { return s == "" || numbered.MatchString(s) })
+	case "fact":
+		names = b.facts()
+	case "hazard":
+		for _, h := range b.cat.Hazards {
+			names = append(names, h.ID)
+		}
+	case "claim":
+		for _, f := range b.cat.Claims {
+			names = append(names, f.Name)
+		}
+	case "kind":
+		for _, k := range b.cat.Kinds {
+			names = append(names, k.Name)
+		}
+	case "all":
+		names = []string{"all"}
+	case "address":
+	default:
+		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, fact, hazard, claim, kind, address, all", kind))
+	}
+	return names
+}
+
+// refer implements references.
+func (b *builder) refer(kinds []string, word string) string {
+	var names, called []string
+	for _, kind := range kinds {
+		of := b.names(kind)
+		if slices.Contains(of, word) || kind == "step" && slices.Contains(b.steps[:b.step], word) {
+			return ""
+		}
+		if kind == "address" {
+			a, err := netip.ParseAddr(word)
+			if err == nil {
+				return b.inSomeSubnet(a)
+			}
+		}
+		names = append(names, of...)
+		if kind != "all" {
+			called = append(called, kind)
+		}
+	}
+	switch what := strings.Join(called, " or "); {
+	case slices.Equal(kinds, []string{"address"}):
+		return fmt.Sprintf("want an address such as 10.0.0.7, have %q", word)
+	case slices.Contains(kinds, "step") && slices.Contains(b.steps, word):
+		return fmt.Sprintf("step %q comes later; a step can only refer to one above it", word)
+	case slices.Contains(kinds, "step") && slices.Contains(b.lost, word):
+		return fmt.Sprintf("step %q is left out in some case in which this stands; use only or except", word)
+	case slices.Contains(kinds, "fact") && later(word, "fact"):
+		return fmt.Sprintf("fact %q is not supported yet", word)
+	case slices.Contains(kinds, "machine") && len(b.roles()) > 0:
+		return no(strings.Replace(what, "machine", "machine or role", 1), word, names)
+	default:
+		return no(what, word, names)
+	}
+}
+
+func (b *builder) inSomeSubnet(a netip.Addr) string {
+	var subnets []string
+	for _, s := range b.s.Segments {
+		if s.Subnet.IsValid() && s.Subnet.Contains(a) {
+			return ""
+		}
+		subnets = append(subnets, s.Subnet.String())
+	}
+	return fmt.Sprintf("address %s is in no subnet; there are %s", a, strings.Join(subnets, ", "))
+}
+
+// later reports whether a word belongs to the language but cannot be played yet. Where is what it would be: a verb, a kind, a
+// claim, a fact, or the map in which it stands as a key.
+func later(word, where string) bool {
+	where, _, _ = strings.Cut(where, " ")
+	words := map[string][]string{
+		"verb":    {"run", "resolve", "disturb", "tell", "split", "replace_disk", "end"},
+		"kind":    {"dns", "resolver", "licence-server", "backup-source", "program"},
+		"claim":   {"converged", "undocumented", "breaks", "slips", "measured"},
+		"fact":    {"procedure-done"},
+		"the":     {"time_scale", "procedures", "measure", "may"},
+		"segment": {"joins"},
+		"clients": {"resolver", "name_cache"},
+	}[where]
+	return slices.Contains(words, word)
+}

@@ -1,0 +1,380 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits of a scenario file. They are checked in this order and before parsing: the parser takes gigabytes for 64 KiB of
+// opening brackets.
+const (
+	MaxBytes  = 256 << 10
+	MaxDepth  = 16
+	MaxTokens = 40_000
+)
+
+// shape is what a node is.
+type shape uint8
+
+const (
+	scalar shape = iota
+	list
+	mapping
+)
+
+func (s shape) String() string { return [...]string{"a word", "a list", "a map"}[s] }
+
+// node is one value of a file. Nodes are shared between the cases of a file and never changed once the file is read.
+type node struct {
+	shape   shape
+	at      place
+	text    string // of a scalar: its source text, without quotes
+	quoted  bool
+	items   []*node
+	entries []entry // of a map, in the order of the file
+}
+
+// entry is one key of a map with its value.
+type entry struct {
+	key   string
+	at    place
+	value *node
+}
+
+// get returns the value of a key of a map, or nil.
+func (n *node) get(key string) *node {
+	if e := n.entry(key); e != nil {
+		return e.value
+	}
+	return nil
+}
+
+// entry returns a key of a map, or nil.
+func (n *node) entry(key string) *entry {
+	if n == nil {
+		return nil
+	}
+	for i := range n.entries {
+		if n.entries[i].key == key {
+			return &n.entries[i]
+		}
+	}
+	return nil
+}
+
+// keys are those of a map, in the order of the file.
+func (n *node) keys() []string {
+	if n == nil {
+		return nil
+	}
+	keys := make([]string, len(n.entries))
+	for i, e := range n.entries {
+		keys[i] = e.key
+	}
+	return keys
+}
+
+// list returns the items of a list, or of a value that stands for a list of one.
+func (n *node) list() []*node {
+	switch {
+	case n == nil:
+		return nil
+	case n.shape == list:
+		return n.items
+	}
+	return []*node{n}
+}
+
+// with returns a copy of a map in which a key has another value; nil takes the key out.
+func (n *node) with(key string, value *node) *node {
+	c := *n
+	c.entries = make([]entry, 0, len(n.entries)+1)
+	found := false
+	for _, e := range n.entries {
+		if e.key == key {
+			found = true
+			if value == nil {
+				continue
+			}
+			e.value = value
+		}
+		c.entries = append(c.entries, e)
+	}
+	if !found && value != nil {
+		c.entries = append(c.entries, entry{key: key, at: value.at, value: value})
+	}
+	return &c
+}
+
+// parseTree turns the text of a file into a tree. It returns nil where the text cannot be read at all; the mistakes say why.
+func parseTree(m *notes) *node {
+	if len(m.text) > MaxBytes {
+		m.text = m.text[:strings.LastIndexByte("\n"+m.text[:MaxBytes], '\n')]
+		m.addf(place{}, "the file is larger than %d KiB; a scenario is a page or two", MaxBytes>>10)
+		return nil
+	}
+	if at, ok := invalidUTF8(m.text); ok {
+		m.text = strings.ToValidUTF8(m.text, "\uFFFD")
+		m.addf(at, "want UTF-8 text, have other bytes here")
+		return nil
+	}
+	m.text = strings.TrimPrefix(m.text, "\uFEFF")
+	tokens := lexer.Tokenize(m.text)
+	if !withinLimits(m, tokens) || !plain(m, tokens) {
+		return nil
+	}
+	file, err := parse(tokens)
+	if err != nil {
+		syntax(m, err)
+		return nil
+	}
+	return grow(m, file)
+}
+
+func invalidUTF8(s string) (place, bool) {
+	at := place{1, 1}
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 {
+			return at, true
+		}
+		at.column++
+		if r == '\n' {
+			at = place{at.line + 1, 1}
+		}
+		s = s[n:]
+	}
+	return place{}, false
+}
+
+// withinLimits counts depth and tokens on the output of the lexer, which takes memory in proportion to the text.
+func withinLimits(m *notes, tokens token.Tokens) bool {
+	type level struct {
+		column int
+		entry  bool // of a list; a list may stand in the column of the key that it belongs to
+	}
+	var block []level
+	brackets := 0
+	for i, t := range tokens {
+		if i == MaxTokens {
+			m.addf(placeOf(t), "the file has more than %d words and signs; split it into several scenarios", MaxTokens)
+			return false
+		}
+		isEntry := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType
+		isKey := i+1 < len(tokens) && tokens[i+1].Type == token.MappingValueType
+		switch {
+		case t.Type == token.SequenceStartType || t.Type == token.MappingStartType:
+			brackets++
+		case t.Type == token.SequenceEndType || t.Type == token.MappingEndType:
+			brackets = max(0, brackets-1)
+		case brackets == 0 && (isEntry || isKey):
+			c := t.Position.Column
+			for n := len(block); n > 0; n-- {
+				top := block[n-1]
+				if top.column < c || top.column == c && isEntry && !top.entry {
+					break
+				}
+				block = block[:n-1]
+			}
+			block = append(block, level{c, isEntry})
+		}
+		if len(block)+brackets > MaxDepth {
+			m.addf(placeOf(t), "lists and maps are nested more than %d deep", MaxDepth)
+			return false
+		}
+	}
+	return true
+}
+
+// plain refuses what the scenario language leaves out of YAML. The parser would follow it.
+func plain(m *notes, tokens token.Tokens) bool {
+	before := len(m.list)
+	started := false
+	for _, t := range tokens {
+		switch t.Type {
+		case token.AnchorType, token.AliasType:
+			m.addf(placeOf(t), "no anchors and aliases in a scenario; write the value out, or use defaults and variants")
+		case token.TagType:
+			m.addf(placeOf(t), "no tags in a scenario; every value is its text")
+		case token.MergeKeyType:
+			m.addf(placeOf(t), "no merge keys in a scenario; use defaults and variants")
+		case token.DirectiveType:
+			m.addf(placeOf(t), "no directives in a scenario")
+		case token.MappingKeyType:
+			m.addf(placeOf(t), "no keys with a question mark in a scenario; write KEY: VALUE")
+		case token.DocumentEndType:
+			m.addf(placeOf(t), "one scenario a file: no document end")
+		case token.DocumentHeaderType:
+			if started {
+				m.addf(placeOf(t), "one scenario a file: no second document")
+			}
+		}
+		started = started || t.Type != token.CommentType
+	}
+	return len(m.list) == before
+}
+
+func placeOf(t *token.Token) place {
+	if t == nil || t.Position == nil {
+		return place{1, 1}
+	}
+	return place{t.Position.Line, t.Position.Column}
+}
+
+// parse is the library's parser, made safe: what it cannot stand is a mistake in the text, and never a panic of ours.
+func parse(tokens token.Tokens) (file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("want YAML, have something that cannot be read")
+		}
+	}()
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+}
+
+func syntax(m *notes, err error) {
+	var placed interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}
+	if errors.As(err, &placed) {
+		m.addf(placeOf(placed.GetToken()), "want YAML: %s", placed.GetMessage())
+		return
+	}
+	m.addf(place{}, "%s", err)
+}
+
+// grow turns the library's tree into ours.
+func grow(m *notes, file *ast.File) *node {
+	for _, doc := range file.Docs {
+		switch doc.Body.(type) {
+		case nil, *ast.CommentGroupNode:
+			continue
+		}
+		root := growNode(m, doc.Body)
+		if root != nil && root.shape != mapping {
+			m.addf(root.at, "want a map of keys such as name, stop and timeline, have %s", root.shape)
+			return nil
+		}
+		return root
+	}
+	m.addf(place{}, "the file is empty; want a scenario: name, stop, segments, machines, timeline, expect")
+	return nil
+}
+
+// growNode returns nil for a value that is none; the mistake is noted.
+func growNode(m *notes, n ast.Node) *node {
+	at := placeOf(n.GetToken())
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return growMap(m, at, n.Values)
+	case *ast.MappingValueNode:
+		return growMap(m, placeOf(n.Key.GetToken()), []*ast.MappingValueNode{n})
+	case *ast.SequenceNode:
+		out := &node{shape: list, at: at}
+		for _, v := range n.Values {
+			if item := growNode(m, v); item != nil {
+				out.items = append(out.items, item)
+			}
+		}
+		return out
+	case *ast.LiteralNode:
+		return &node{at: at, text: n.Value.Value, quoted: true}
+	case *ast.NullNode:
+		m.addf(at, "want a value here; leave the key out if there is none")
+		return nil
+	case ast.ScalarNode:
+		return growScalar(m, n.GetToken())
+	}
+	m.addf(at, "want a word, a list or a map, have %s", strings.ToLower(n.Type().String()))
+	return nil
+}
+
+func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {
+	out := &node{shape: mapping, at: at}
+	if len(values) > 0 && values[0].Key.GetToken().Position.Line < at.line {
+		out.at = placeOf(values[0].Key.GetToken())
+	}
+	for _, v := range values {
+		key := growScalar(m, v.Key.GetToken())
+		if key == nil {
+			continue
+		}
+		if first := out.entry(key.text); first != nil {
+			m.addf(key.at, "key %q is repeated; it stands in line %d already", key.text, first.at.line)
+			growNode(m, v.Value)
+			continue
+		}
+		if value := growValue(m, key, v.Value); value != nil {
+			out.entries = append(out.entries, entry{key: key.text, at: key.at, value: value})
+		}
+	}
+	return out
+}
+
+// growValue is growNode for the value of a key. A missing value has no place of its own.
+func growValue(m *notes, key *node, v ast.Node) *node {
+	if _, ok := v.(*ast.NullNode); ok {
+		m.addf(key.at, "want a value for %q; leave the key out if there is none", key.text)
+		return nil
+	}
+	value := growNode(m, v)
+	if value != nil && value.shape == mapping && len(value.entries) > 0 && value.at.line != key.at.line {
+		value.at = value.entries[0].at // A block map has no sign of its own: it begins at its first key.
+	}
+	return value
+}
+
+func growScalar(m *notes, t *token.Token) *node {
+	n := &node{at: placeOf(t), text: t.Value}
+	n.quoted = t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
+	switch {
+	case n.quoted:
+	case isNull(n.text):
+		m.addf(n.at, "no null in a scenario; leave the key out, or put %q in quotes if the word is meant", n.text)
+		return nil
+	case isBoolean(n.text):
+		m.addf(n.at, "%q is a boolean to some readers of YAML; a choice is a word such as enabled, or put it in quotes", n.text)
+		return nil
+	}
+	return n
+}
+
+func isNull(s string) bool { return s == "" || s == "~" || strings.EqualFold(s, "null") }
+
+// isBoolean reports whether YAML 1.1 takes the word for a boolean.
+func isBoolean(s string) bool {
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false":
+		return true
+	}
+	return false
+}
+
+// doc returns the first comment of a file: the lines above the first key.
+func doc(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		comment, found := strings.CutPrefix(line, "#")
+		if !found && line == "" && len(lines) == 0 {
+			continue
+		}
+		if !found {
+			break
+		}
+		lines = append(lines, strings.TrimSpace(comment))
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// scalarf makes a node of our own, at the place of the one that it stands in for.
+func scalarf(at place, format string, args ...any) *node {
+	return &node{at: at, text: fmt.Sprintf(format, args...)}
+}
