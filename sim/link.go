@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ type Frame struct {
 	Class            FrameClass
 	FromPort, ToPort uint16 // of UDP and TCP
 	Size             int    // bytes on the wire
+	Count            int    // the frames that it stands for, where a burst goes as one; 0 is 1
 }
 
 // Refusal is how a frame is turned away aloud.
@@ -91,11 +93,15 @@ type port struct{ busy time.Duration }
 type Link struct {
 	Segment, From, To string
 
+	// Held are the frames that wait for a release, in order; Release is called when there is one. Both are the world's.
+	Held    []any
+	Release func()
+
 	base    Condition
 	imposed []*Imposition
-	now     Condition // base and imposed, for frames that no imposition singles out
-	chosen  bool      // an imposition singles out frames
-	cuts    int       // how often a cut began
+	now     Condition     // base and imposed, for frames that no imposition singles out
+	chosen  bool          // an imposition singles out frames
+	begun   []*Imposition // every cut that ever began
 	out, in *port
 	own     port // of a bandwidth that a fault gave this one path
 	rand    *rand.Rand
@@ -117,7 +123,7 @@ func (l *Link) Impose(i *Imposition) {
 	l.imposed = append(l.imposed, i)
 	l.settle()
 	if i.Cut {
-		l.cuts++
+		l.begun = append(l.begun, i)
 	}
 }
 
@@ -129,6 +135,9 @@ func (l *Link) Lift(i *Imposition) bool {
 	}
 	l.imposed = slices.Delete(l.imposed, n, n+1)
 	l.settle()
+	if i.Hold && l.Release != nil {
+		l.Release() // What another hold still covers is held again.
+	}
 	return true
 }
 
@@ -140,23 +149,20 @@ func (l *Link) Open() bool {
 	return !l.now.Cut && !l.now.Hold && l.now.Refuse == "" && (l.now.Loss == nil || *l.now.Loss < nodes.ShareAll)
 }
 
-// Cuts counts the cuts of this link so far. A frame that was sent under another count may have been in flight when a cut
-// began; Severed tells.
-func (l *Link) Cuts() int { return l.cuts }
+// Cuts counts the cuts that have begun on this link. A frame that was sent under another count may have been in flight
+// when one began; Severed tells.
+func (l *Link) Cuts() int { return len(l.begun) }
 
-// Severed reports whether a frame that was sent when Cuts was sent is lost in flight, and counts it.
+// Severed reports whether a frame that was sent when Cuts was sent is lost in flight, and counts it. The cut may be over by
+// the time at which the frame would have arrived: it is lost all the same.
 func (l *Link) Severed(f *Frame, sent int) bool {
-	if l.cuts == sent {
-		return false
-	}
-	// The cut may be over again; the frame does not come back. Who did it is told only while it lasts.
-	for _, i := range l.imposed {
-		if i.Cut && i.covers(f) {
-			i.Lost++
+	for _, i := range l.begun[sent:] {
+		if i.covers(f) {
+			i.Lost += int64(max(1, f.Count))
 			return true
 		}
 	}
-	return !l.chosen
+	return false
 }
 
 // Carry tells the fate of a frame that is sent now. It draws from the link's stream only where a chance is to be taken.
@@ -212,6 +218,34 @@ func (l *Link) Carry(now time.Duration, f *Frame) Fate {
 	return fate
 }
 
+// Burst is how many bytes may go as one frame so that nobody can tell: none of them has a fate of its own, and the link
+// is not busy with them for longer than d.
+func (l *Link) Burst(d time.Duration) int {
+	for _, c := range []*nodes.Share{l.now.Loss, l.now.Duplicate, l.now.Reorder, l.now.Corrupt} {
+		if c != nil && *c > 0 {
+			return 0
+		}
+	}
+	if l.chosen {
+		return 0
+	}
+	if b := l.now.Bandwidth; b != nil && *b > 0 {
+		return int(int64(*b) / 8 * int64(d) / int64(time.Second))
+	}
+	return math.MaxInt
+}
+
+// Backlog is how long the sending interface will be busy with what it has.
+func (l *Link) Backlog(now time.Duration) time.Duration {
+	if l.now.Bandwidth == nil {
+		return 0
+	}
+	return max(l.out.busy, l.own.busy) - now
+}
+
+// Latency is what a frame takes, jitter and bandwidth aside.
+func (l *Link) Latency() time.Duration { return value(l.now.Latency) }
+
 // serialise returns when the last bit of the frame has left.
 func (l *Link) serialise(now time.Duration, f *Frame, c *Condition) time.Duration {
 	if c.Bandwidth == nil || *c.Bandwidth == 0 {
@@ -238,7 +272,7 @@ func (l *Link) chance(s *nodes.Share) bool {
 func (l *Link) count(f *Frame, counter func(*Imposition) *int64) {
 	for _, i := range l.imposed {
 		if n := counter(i); n != nil && i.covers(f) {
-			*n++
+			*n += int64(max(1, f.Count))
 		}
 	}
 }

@@ -162,6 +162,7 @@ type ClockSpec struct {
 const (
 	FactBooted          = "booted"
 	FactPoweredOff      = "powered-off"
+	FactRestarted       = "restarted"        // the software runs again, on a machine that was not off
 	FactStopped         = "stopped"          // the software returned from Run; value: the error, if any
 	FactCrashed         = "crashed"          // a fault ended the software
 	FactPanicked        = "panicked"         // the software ended itself; value: the panic, attribute stack

@@ -1,0 +1,317 @@
+// Package virtual is the deterministic world: one thread of control, virtual time, and one seed that decides everything. The same
+// seed gives the same bytes, and it runs thousands of times faster than life. It needs neither root nor a network.
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+// World implements sim.World.
+type World struct {
+	seed uint64
+	now  time.Duration
+
+	events  eventHeap
+	free    []*event
+	seq     uint64
+	instant int // events at this instant so far
+
+	current *task
+	fault   error
+	closed  bool
+	beat    atomic.Uint64 // events so far, for the watchdog
+	label   string
+
+	patience time.Duration // see patienceDefault
+
+	network  *sim.Network
+	segments []*segment
+	machines []*machine
+	streams  map[string]*rand.Rand
+	packets  []*packet // to be used again
+	tap      func(*packet)
+
+	trace    sim.Trace
+	history  []nodes.Operation
+	watchers []*watcher
+	flows    map[flow]string
+}
+
+type watcher struct {
+	match func(sim.Event) bool
+	act   func(sim.Event)
+}
+
+var runs atomic.Uint64 // Tells runs apart in the goroutine profile, and decides nothing.
+
+// New makes an empty world.
+func New(seed uint64) *World {
+	return &World{
+		seed: seed, patience: patienceDefault,
+		label:   strconv.FormatUint(runs.Add(1), 10),
+		network: sim.NewNetwork(seed),
+		streams: map[string]*rand.Rand{},
+		flows:   map[flow]string{},
+	}
+}
+
+// AddSegment implements sim.World. Joins are not there yet.
+func (w *World) AddSegment(s sim.Segment) error {
+	switch {
+	case w.segment(s.Name) != nil:
+		return fmt.Errorf("segment %q is there already", s.Name)
+	case len(s.Joins) > 0:
+		return fmt.Errorf("segment %q: joins is not supported yet", s.Name)
+	case !s.Subnet.Addr().Is4():
+		return fmt.Errorf("segment %q: want an IPv4 subnet, have %v", s.Name, s.Subnet)
+	}
+	w.network.AddSegment(s)
+	w.segments = append(w.segments, &segment{name: s.Name, subnet: s.Subnet.Masked(),
+		rand: w.Stream("segment " + s.Name)})
+	return nil
+}
+
+func (w *World) segment(name string) *segment {
+	for _, s := range w.segments {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// AddMachine implements sim.World. A machine with software boots at the start of the next Run.
+func (w *World) AddMachine(spec sim.MachineSpec) error {
+	if w.Machine(spec.Name) != nil {
+		return fmt.Errorf("machine %q is there already", spec.Name)
+	}
+	m := newMachine(w, spec)
+	for _, i := range spec.Interfaces {
+		if err := m.attach(i); err != nil {
+			return fmt.Errorf("machine %q: %w", spec.Name, err)
+		}
+	}
+	w.machines = append(w.machines, m)
+	if !spec.Off {
+		w.after(0, nil, func() { m.Boot(nil) })
+	}
+	return nil
+}
+
+// Now implements sim.World.
+func (w *World) Now() time.Duration { return w.now }
+
+// At implements sim.World.
+func (w *World) At(t time.Duration, act func()) { w.schedule(t, nil).act = act }
+
+// OnFact implements sim.World.
+func (w *World) OnFact(match func(sim.Event) bool, act func(sim.Event)) (cancel func()) {
+	one := &watcher{match, act}
+	w.watchers = append(slices.Clip(w.watchers), one)
+	return func() {
+		w.watchers = slices.DeleteFunc(slices.Clone(w.watchers), func(o *watcher) bool { return o == one })
+	}
+}
+
+// Machine implements sim.World.
+func (w *World) Machine(name string) sim.Machine {
+	for _, m := range w.machines {
+		if m.name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// Machines implements sim.World.
+func (w *World) Machines() []sim.Machine {
+	all := make([]sim.Machine, len(w.machines))
+	for i, m := range w.machines {
+		all[i] = m
+	}
+	return all
+}
+
+// Links implements sim.World.
+func (w *World) Links(segment string) []*sim.Link { return w.network.Links(segment) }
+
+// Reachable implements sim.World. A cable that is unplugged carries nothing.
+func (w *World) Reachable(segment, from, to string) bool {
+	for _, s := range w.segments {
+		if segment != "" && segment != s.name {
+			continue
+		}
+		a, b := s.of(from), s.of(to)
+		if a != nil && b != nil && a != b && a.plugged && b.plugged && a.link(b).Open() {
+			return true
+		}
+	}
+	return false
+}
+
+// Owners implements sim.World.
+func (w *World) Owners(segment string, address netip.Addr) []string {
+	s := w.segment(segment)
+	if s == nil {
+		return nil
+	}
+	var names []string
+	for _, i := range s.interfaces {
+		if i.m.on && i.m.still == running && i.plugged && i.has(address) {
+			names = append(names, i.m.name)
+		}
+	}
+	return names
+}
+
+// Trace implements sim.World.
+func (w *World) Trace() *sim.Trace { return &w.trace }
+
+// History implements sim.World.
+func (w *World) History() []nodes.Operation { return w.history }
+
+// Record implements sim.World.
+func (w *World) Record(op nodes.Operation) {
+	op.Payload = nil
+	if by := w.flows[flowOf(op.Local, op.Remote)]; by != "" {
+		m := w.machine(by)
+		op.ServedBy, op.Role, op.Epoch = by, m.role.Value, m.role.Epoch
+	}
+	w.history = append(w.history, op)
+	h := w.trace.Hash()
+	h.Word(op.ID)
+	h.Word(op.Hash)
+	h.Word(uint64(op.Done))
+	h.String(string(op.Result))
+	if op.Result == nodes.ResultOK {
+		w.glimpse(op.ServedBy, nodes.Fact{Name: sim.FactServed, Scope: op.Group, Value: op.Verb + " " + op.Path})
+	}
+}
+
+// glimpse shows a fact to whoever waits for it and keeps it out of the trace: it is too frequent, or said elsewhere.
+func (w *World) glimpse(machine string, f nodes.Fact) {
+	if len(w.watchers) > 0 {
+		w.watch(sim.Event{At: w.now, Seq: -1, Machine: machine, Fact: f})
+	}
+}
+
+// Note implements sim.World.
+func (w *World) Note(f nodes.Fact) { w.note("", f) }
+
+// note adds an event to the trace, and lets whoever waited for it act.
+func (w *World) note(machine string, f nodes.Fact) {
+	w.watch(w.trace.Add(w.now, machine, f))
+}
+
+func (w *World) watch(e sim.Event) {
+	for _, o := range w.watchers { // A change makes a new slice: this one stays as it was.
+		if slices.Contains(w.watchers, o) && o.match(e) {
+			o.act(e)
+		}
+	}
+}
+
+// Stream implements sim.World.
+func (w *World) Stream(name string) *rand.Rand {
+	r := w.streams[name]
+	if r == nil {
+		r = sim.Stream(w.seed, name)
+		w.streams[name] = r
+	}
+	return r
+}
+
+// Slack implements sim.World: virtual time is never late.
+func (w *World) Slack() time.Duration { return 0 }
+
+// patienceDefault is how long, in wall time, no event may happen before the run is taken for a spin.
+const patienceDefault = 10 * time.Second
+
+// Run implements sim.World. The run goes on in a goroutine of its own, so that a node which never gives way costs that
+// goroutine, and not the caller.
+func (w *World) Run(until time.Duration) error {
+	switch {
+	case w.closed:
+		return errors.New("the world is closed")
+	case w.fault != nil:
+		return w.fault
+	}
+	over := make(chan error, 1)
+	go func() {
+		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(labelKey, w.label)))
+		err := w.loop(until)
+		w.unlabel()
+		over <- err
+	}()
+	timer := time.NewTicker(w.patience)
+	defer timer.Stop()
+	for last := w.beat.Load(); ; {
+		select {
+		case err := <-over:
+			w.fault = err
+			return err
+		case <-timer.C:
+			now := w.beat.Load()
+			if now == last {
+				// The goroutine is lost, and with it all that it holds: nobody may touch this world again.
+				w.closed = true
+				return fmt.Errorf("no event for %s of wall time: a task spins\n%s", w.patience, stacks(w.label))
+			}
+			last = now
+		}
+	}
+}
+
+const labelKey = "firedrill-run"
+
+func (w *World) unlabel() { pprof.SetGoroutineLabels(context.Background()) }
+
+// Close implements sim.World. It fails if a node has started goroutines that are still there.
+func (w *World) Close() error {
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for _, m := range w.machines {
+			m.killAll()
+		}
+	}()
+	<-over
+	if s := stacks(w.label); s != "" {
+		return fmt.Errorf("a node has started goroutines of its own, which are still there:\n%s", s)
+	}
+	return nil
+}
+
+// stacks returns the stacks of the goroutines that carry the label.
+func stacks(label string) string {
+	var b strings.Builder
+	if runtime.NumGoroutine() > 1 {
+		_ = pprof.Lookup("goroutine").WriteTo(&b, 1) // A Builder takes everything.
+	}
+	mark := fmt.Sprintf("%q:%q", labelKey, label)
+	var found []string
+	for _, part := range strings.Split(b.String(), "\n\n") {
+		if strings.Contains(part, mark) {
+			found = append(found, part)
+		}
+	}
+	return strings.Join(found, "\n\n")
+}
