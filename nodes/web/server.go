@@ -116,7 +116,7 @@ func (c *connection) next() bool {
 	c.stall = c.server.Stall
 	w := &response{c: c, req: req, header: http.Header{}, length: -1, held: c.held[:0]}
 	if req.Body != http.NoBody {
-		w.body = &requestBody{w: w, from: req.Body, owed: framing.expects}
+		w.body = &requestBody{w: w, from: req.Body, owed: framing.expects() && req.ProtoAtLeast(1, 1)}
 		req.Body = w.body
 	}
 	c.server.Handler.ServeHTTP(w, req)
@@ -215,12 +215,13 @@ type refusal struct {
 	reason string
 }
 
-// framing is what the head of a request says about where it ends, and that http.ReadRequest does not tell.
+// framing is what the head of a request says that http.ReadRequest does not tell, or does not mind: mostly about where
+// the request ends. Two readers who do not agree on that do not agree on what the next request is.
 type framing struct {
-	folded                   bool
-	hosts, lengths, codings  int
-	coding                   string
-	expects, otherwiseExpect bool
+	folded, misspelt bool // lines of fields
+	hosts, lengths   int
+	coding           string // Transfer-Encoding
+	expect           string
 }
 
 // inspect reads a head that has not been parsed yet.
@@ -229,6 +230,7 @@ func inspect(head []byte) (f framing) {
 	for len(rest) > 0 {
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
 		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 			f.folded = true
 		}
@@ -236,17 +238,16 @@ func inspect(head []byte) (f framing) {
 		if !found {
 			continue
 		}
+		f.misspelt = f.misspelt || !validName(name) || !validValue(value)
 		switch {
 		case is(name, "Host"):
 			f.hosts++
 		case is(name, "Content-Length"):
 			f.lengths++
 		case is(name, "Transfer-Encoding"):
-			f.codings++
-			f.coding = string(bytes.TrimSpace(value))
+			f.coding = f.coding + string(bytes.TrimSpace(value)) // One that is given twice is none that we know.
 		case is(name, "Expect"):
-			f.expects = is(bytes.TrimSpace(value), "100-continue")
-			f.otherwiseExpect = !f.expects
+			f.expect = string(bytes.TrimSpace(value))
 		}
 	}
 	return f
@@ -256,27 +257,49 @@ func is(have []byte, want string) bool {
 	return len(have) == len(want) && strings.EqualFold(string(have), want)
 }
 
+func validName(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return len(name) > 0
+}
+
+func validValue(value []byte) bool {
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// expects reports whether the client waits to be told to send its body.
+func (f framing) expects() bool { return strings.EqualFold(f.expect, "100-continue") }
+
 // judge returns why a request is not to be answered by the handler, or nil. err is what http.ReadRequest said.
 func (f framing) judge(req *http.Request, err error) *refusal {
 	switch {
 	case f.folded:
 		return &refusal{http.StatusBadRequest, "folded-header"}
-	case f.codings > 0 && f.lengths > 0:
-		// Whoever reads the one and whoever reads the other do not agree on where the next request begins.
+	case f.misspelt:
+		return &refusal{http.StatusBadRequest, "bad-field"}
+	case f.coding != "" && f.lengths > 0:
 		return &refusal{http.StatusBadRequest, "two-lengths"}
-	case f.codings > 0 && !strings.EqualFold(f.coding, "chunked"):
+	case f.coding != "" && !strings.EqualFold(f.coding, "chunked"):
 		return &refusal{http.StatusNotImplemented, "unknown-transfer-encoding"}
 	case err != nil:
 		return &refusal{http.StatusBadRequest, "bad-request"}
 	case req.ProtoMajor != 1:
 		return &refusal{http.StatusHTTPVersionNotSupported, "unknown-version"}
-	case f.codings > 0 && !req.ProtoAtLeast(1, 1):
+	case f.coding != "" && !req.ProtoAtLeast(1, 1):
 		return &refusal{http.StatusBadRequest, "chunked-before-1.1"}
-	case f.hosts > 1 || f.hosts == 0 && req.ProtoAtLeast(1, 1):
-		return &refusal{http.StatusBadRequest, "want-one-host"}
+	case f.hosts == 0 && req.ProtoAtLeast(1, 1):
+		return &refusal{http.StatusBadRequest, "no-host"}
 	case strings.ContainsAny(req.Host, " \t/\\@"):
 		return &refusal{http.StatusBadRequest, "bad-host"}
-	case f.otherwiseExpect:
+	case f.expect != "" && !f.expects():
 		return &refusal{http.StatusExpectationFailed, "unknown-expectation"}
 	}
 	return nil
