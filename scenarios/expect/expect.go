@@ -38,6 +38,14 @@ type Run struct {
 	Quiet    time.Duration // when the quiet phase began
 	End      time.Duration // when it ended
 	Slack    time.Duration // see sim.World
+
+	timeline *Timeline
+	reach    *Reach
+	services *Services
+	ledger   *Ledger
+	images   *Images
+	shown    *shown
+	writes   map[string][]*nodes.Operation
 }
 
 // Machine is one machine of the run as the scenario declared it, and what its disk held at the end.
@@ -93,6 +101,9 @@ type Breach struct {
 	// Lost are the ids of the acknowledged operations whose loss is the breach. A hazard accounts for these one by one; for a
 	// breach without any, it accounts by time and machines.
 	Lost []uint64
+	Firm bool // no hazard accounts for it
+
+	spent bool // hazards have accounted for all of it
 }
 
 // Measure is a figure for the report: a phase of a takeover, a count of writes.
@@ -133,4 +144,6 @@ type Instance struct {
 	Over     time.Duration // when redundancy was set up again, or the end of the run
 	Measures []Measure     // its extent: how many writes, bytes, how long
 	Excuses  []string      // fewer claims than the hazard's own; nil: all of these
+
+	lost map[uint64]bool // Lost, to look up
 }

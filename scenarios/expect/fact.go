@@ -1,0 +1,114 @@
+package expect
+
+import (
+	"fmt"
+	"strings"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+// FactQuery says which facts a claim or a step means.
+type FactQuery struct {
+	Fact string // a fact's name, or a state: then it is the fact phase with this value
+	Of   string // a machine, a role, or what the fact is of: its scope; "": anybody
+	Like string // what a text of the fact contains; "": anything
+}
+
+// Facts are the events that the query means, in order. A role in Of is whoever has it when the fact comes. Client operations
+// that were served are not in the trace; they are made into facts from the history.
+func (r *Run) Facts(q FactQuery) []sim.Event {
+	if q.Fact == sim.FactServed {
+		return r.servedFacts(q)
+	}
+	var found []sim.Event
+	for i := range r.Events {
+		if r.means(q, &r.Events[i]) {
+			found = append(found, r.Events[i])
+		}
+	}
+	return found
+}
+
+// servedFacts are in the order of the history.
+func (r *Run) servedFacts(q FactQuery) []sim.Event {
+	var found []sim.Event
+	for i := range r.History {
+		op := &r.History[i]
+		if op.Result != nodes.ResultOK {
+			continue
+		}
+		e := sim.Event{At: op.Done, Seq: -1, Machine: op.ServedBy,
+			Fact: nodes.Fact{Name: sim.FactServed, Scope: op.Group, Value: op.Verb + " " + op.Path}}
+		if r.means(q, &e) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (r *Run) means(q FactQuery, e *sim.Event) bool {
+	if e.Name != q.Fact && (e.Name != nodes.FactPhase || e.Value != q.Fact) {
+		return false
+	}
+	if q.Of != "" && e.Machine != q.Of && e.Scope != q.Of && !r.hasRole(e, q.Of) {
+		return false
+	}
+	return q.Like == "" || contains(e.Fact, q.Like)
+}
+
+// hasRole reports whether the machine of the event had the role when it came. A fact that ends the software, and the role with
+// it, is still one of that role.
+func (r *Run) hasRole(e *sim.Event, role string) bool {
+	for _, i := range around(r.Timeline().Lane(e.Machine).Role, e.At-1, e.At+1) {
+		if i.Value != role {
+			continue
+		}
+		begun := i.From < e.At || i.Begun <= e.Seq || e.Seq < 0
+		ended := i.Until < e.At || i.Until == e.At && i.Ended >= 0 && i.Ended < e.Seq
+		if begun && !ended {
+			return true
+		}
+	}
+	return false
+}
+
+// contains reports whether any text of the fact contains the words.
+func contains(f nodes.Fact, words string) bool {
+	if strings.Contains(f.Value, words) || strings.Contains(f.Scope, words) {
+		return true
+	}
+	for _, a := range f.Attrs {
+		if strings.Contains(a.Value, words) {
+			return true
+		}
+	}
+	return false
+}
+
+func (q FactQuery) String() string {
+	text := q.Fact
+	if q.Of != "" {
+		text += " of " + q.Of
+	}
+	if q.Like != "" {
+		text += fmt.Sprintf(" like %q", q.Like)
+	}
+	return text
+}
+
+// line prints an event for people: `6m40.002s nas-b access: read-write`.
+func line(e *sim.Event) string {
+	text := clock(e.At)
+	if e.Machine != "" {
+		text += " " + e.Machine
+	}
+	text += " " + e.Name
+	if e.Value != "" {
+		text += ": " + e.Value
+	}
+	if e.Scope != "" {
+		text += " (" + e.Scope + ")"
+	}
+	return text
+}

@@ -1,0 +1,47 @@
+package expect
+
+// Forms are the claims about any kind, in the order in which they are judged and listed.
+func Forms() []Form {
+	return []Form{
+		{
+			Name: "software_sound", Doc: "no node panics, spins or starts goroutines of its own",
+			New:      func() Claim { return &SoftwareSound{All: "all"} },
+			Standing: func(*Run) []Claim { return []Claim{&SoftwareSound{All: "all"}} },
+		},
+		{
+			Name: "no_dual_writers", Doc: "at no instant two machines of one service would both acknowledge a write",
+			New:      func() Claim { return &NoDualWriters{} },
+			Standing: func(*Run) []Claim { return []Claim{&NoDualWriters{}} },
+		},
+		{
+			Name: "single_address_owner", Doc: "at no instant two machines answer ARP for one address",
+			New:      func() Claim { return &SingleAddressOwner{} },
+			Standing: func(*Run) []Claim { return []Claim{&SingleAddressOwner{}} },
+		},
+		{
+			Name: "lost_writes", Doc: "exactly these acknowledged writes are lost",
+			New:      func() Claim { return &LostWrites{} },
+			Standing: func(*Run) []Claim { return []Claim{&LostWrites{Lost: LostNone}} },
+		},
+		{
+			Name: "serving", Doc: "every client of a group is served",
+			New: func() Claim { return &Serving{} },
+		},
+		{
+			Name: "never", Doc: "a fact does not come",
+			New: func() Claim { return &Never{} },
+		},
+		{
+			Name: "happens", Doc: "a fact comes",
+			New: func() Claim { return &Happens{} },
+		},
+		{
+			Name: "hazard", Doc: "a hazard of the catalogue shows itself, its preconditions confirmed by the world",
+			New: func() Claim { return &HazardShows{Seen: SeenEverySeed} },
+		},
+		{
+			Name: "undocumented", Doc: "an option was exercised of which the vendor says nothing",
+			New: func() Claim { return &Undocumented{} },
+		},
+	}
+}
