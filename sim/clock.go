@@ -17,6 +17,10 @@ type Clock struct {
 	booted time.Duration // local time of the last boot
 	still  bool          // suspended
 	slept  time.Duration // true time lost in suspension: the wall clock goes on
+
+	// Changed is called after a change of the rate, so that whoever waits for a local time can set the timer anew. It is the
+	// world's.
+	Changed func()
 }
 
 // NewClock makes the clock of a machine for which the drill starts at start.
@@ -73,6 +77,9 @@ func (c *Clock) Step(offset time.Duration) { c.start = c.start.Add(offset) }
 func (c *Clock) SetDrift(t time.Duration, d nodes.Drift) {
 	c.settle(t)
 	c.drift = d
+	if c.Changed != nil {
+		c.Changed()
+	}
 }
 
 // Drift is the present rate.

@@ -85,7 +85,14 @@ func newMachine(w *World, spec sim.MachineSpec) *machine {
 		rand:  w.Stream("machine " + spec.Name),
 		whim:  whim{rand: w.Stream("whim " + spec.Name)},
 	}
+	m.clock.Changed = m.retime
 	m.disk.SetNow(func() time.Time { return m.clock.Now(w.now) })
+	m.disk.SetElapsed(func() time.Duration { return w.now })
+	m.disk.OnCrash = func() {
+		t := m.self()
+		m.PowerOff()
+		t.unwind()
+	}
 	m.disk.OnSync = func(path string) {
 		w.glimpse(m.name, nodes.Fact{Name: sim.FactDiskSync, Value: path})
 	}
@@ -231,7 +238,8 @@ func (m *machine) Crash() bool {
 func (m *machine) stop(how software) {
 	m.soft, m.paused, m.role = how, false, nodes.Fact{}
 	m.killAll()
-	m.sockets.abandon(m)
+	m.disk.CloseAll()
+	m.sockets.abandon()
 }
 
 // ended takes a task that is done off the list. With the main task, or a panic, the software ends.
@@ -304,7 +312,7 @@ func (m *machine) Wake() bool {
 		return false
 	}
 	m.clock.Wake(m.w.now)
-	m.Retime()
+	m.retime()
 	return m.move(suspended, sim.StateSuspended)
 }
 
@@ -343,8 +351,8 @@ func (m *machine) goOn(after sim.State) {
 	}
 }
 
-// Retime sets the timers of sleeping tasks anew, after the rate of the clock has changed.
-func (m *machine) Retime() {
+// retime sets the timers of sleeping tasks anew, after the rate of the clock has changed.
+func (m *machine) retime() {
 	for _, t := range m.tasks {
 		t.rearm()
 	}

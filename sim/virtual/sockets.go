@@ -62,7 +62,7 @@ func (s *sockets) vanish() {
 }
 
 // abandon closes everything, as a kernel does for a process that ended.
-func (s *sockets) abandon(*machine) {
+func (s *sockets) abandon() {
 	open := s.open
 	s.open = nil
 	for _, o := range open {

@@ -217,9 +217,7 @@ func (s *script) happen(t *testing.T, words []string) {
 	case "drift":
 		var drift nodes.Drift
 		must(t, drift.UnmarshalText([]byte(words[2])))
-		m := s.w.machine(words[1])
-		m.clock.SetDrift(s.w.now, drift)
-		m.Retime()
+		s.w.machine(words[1]).clock.SetDrift(s.w.now, drift)
 	default:
 		m := s.w.machine(words[1])
 		acts := map[string]func() bool{

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
+
 	"firedrill/nodes"
 	"firedrill/sim"
 )
@@ -295,5 +297,48 @@ func TestRecordKnowsWhoServed(t *testing.T) {
 	h := w.History()
 	if len(h) != 2 || h[0].ServedBy != "a" || h[0].Role != "active" || h[0].Epoch != 3 || h[1].ServedBy != "" {
 		t.Errorf("have %+v", h)
+	}
+}
+
+// A machine whose disk crashes it at the third sync comes back with what the first two made durable.
+func TestCrashAtSync(t *testing.T) {
+	var found []string
+	w := newPair(t, 1, func(env nodes.Env) error {
+		fs := env.Disk()
+		if all, err := afero.ReadDir(fs, "/"); err == nil && len(all) > 0 {
+			for _, f := range all {
+				found = append(found, f.Name())
+			}
+			return nil
+		}
+		for _, name := range []string{"/one", "/two", "/three"} {
+			f, err := fs.Create(name)
+			if err != nil {
+				return err
+			}
+			f.Close()
+			dir, err := fs.Open("/")
+			if err != nil {
+				return err
+			}
+			if err := dir.Sync(); err != nil {
+				return err
+			}
+			dir.Close()
+		}
+		return nil
+	}, idleRun)
+	w.Machine("a").Disk().Impose(&sim.DiskImposition{DiskCondition: sim.DiskCondition{How: sim.DiskCrashAtSync, Nth: 3}})
+	w.At(time.Minute, func() {
+		if s := w.Machine("a").State(); s != sim.StateOff {
+			t.Errorf("the machine is %s, want it powered off by its disk", s)
+		}
+		w.Machine("a").Boot(nil)
+	})
+	if err := w.Run(2 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(found, " "); got != "one two" {
+		t.Errorf("have %q on the disk after the crash, want what two syncs made durable", got)
 	}
 }
