@@ -1,0 +1,32 @@
+package scenarios
+
+import (
+	"slices"
+
+	"firedrill/faults"
+	"firedrill/scenarios/expect"
+)
+
+// judge comes to the verdict on a run.
+func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
+	j := expect.Judge(run, cat.Claims, p.Expect, cat.Hazards)
+	o := &Outcome{Scenario: p.Scenario, Verdict: j.Verdict, Hash: p.hash, Virtual: run.End, Run: run, Judgement: &j,
+		Undocumented: slices.Sorted(slices.Values(j.Undocumented))}
+	claims := 0
+	for i, c := range j.Claims {
+		one := Judged{Name: c.Claim, Text: c.Claim, Asked: c.Asked, Finding: c.Finding}
+		switch {
+		case i < len(p.Expect):
+			one.Text = faults.Print(p.Expect[i])
+		case c.Subject != "":
+			one.Text += ": " + c.Subject
+		}
+		if c.Asked && c.Verdict == expect.Vacuous {
+			claims++
+		}
+		o.Claims = append(o.Claims, one)
+	}
+	// What vacuous claims say stands with them already.
+	o.Misses = j.Vacuous[:len(j.Vacuous)-claims]
+	return o
+}

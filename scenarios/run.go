@@ -1,0 +1,111 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes/client"
+	"firedrill/scenarios/expect"
+	"firedrill/sim"
+)
+
+// Play plays s in w, an empty world that the caller made with the scenario's seed: faults first, then quiet, then judgement.
+// It closes the world. The outcome does not depend on what was played before, nor beside.
+func (s *Scenario) Play(w sim.World, cat *Catalogue) *Outcome {
+	p := newPlay(s, w)
+	if err := p.populate(); err != nil { // Segments, machines, clients, and the operator.
+		return p.broken(fmt.Errorf("populate %s: %w", s.Case, err))
+	}
+	p.arm(0)                 // Operators' acts and faults, each at its time.
+	failure := w.Run(s.Stop) // Safety: nothing wrong may be observed.
+	if failure == nil {
+		p.endDrill()                       // Every fault is undone; what is off stays off.
+		failure = w.Run(s.Stop + s.Settle) // Liveness: it must recover.
+	}
+	return p.judge(p.collect(failure), cat) // The trace, the operations, and what every disk holds.
+}
+
+// play is one scenario under way in one world.
+type play struct {
+	*Scenario
+	world sim.World
+	board *faults.Board
+	roles roles
+	done  progress
+
+	next  int    // the step that waits for its time
+	since moment // when the step above it fired
+	wait  wait   // what it waits for
+	ended bool   // the drill is over: nothing fires any more
+
+	population  []*client.Client
+	ids, probes uint64 // operations and probes so far
+
+	fired  []*expect.Fired   // in the order in which they acted
+	open   []pending         // those whose answer is still to come
+	wrote  map[uint64]string // by payload, the step that put it
+	wants  []expect.Breach
+	missed []string
+	hash   uint64
+}
+
+// moment is a time, and where the trace stood then.
+type moment struct {
+	at  time.Duration
+	seq int
+}
+
+func newPlay(s *Scenario, w sim.World) *play {
+	return &play{Scenario: s, world: w, board: faults.NewBoard(w), roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
+}
+
+// operator is the machine from which operators and probers ask.
+const operator = "operator"
+
+// populate furnishes the world and lets clients begin when their time comes.
+func (p *play) populate() error {
+	for _, s := range p.Segments {
+		if err := p.world.AddSegment(s); err != nil {
+			return err
+		}
+	}
+	for _, m := range p.Machines {
+		spec := sim.MachineSpec{Name: m.Name, Interfaces: m.Nets, Kind: m.Kind, Config: m.Config, Disk: m.Disk, Clock: m.Clock,
+			Start: p.Start}
+		if err := p.world.AddMachine(spec); err != nil {
+			return err
+		}
+	}
+	if err := p.world.AddMachine(sim.MachineSpec{Name: operator, Interfaces: p.Prober, Start: p.Start}); err != nil {
+		return err
+	}
+	for i := range p.Clients {
+		if err := p.addClients(&p.Clients[i]); err != nil {
+			return err
+		}
+	}
+	p.world.At(p.lastCall(), p.stopClients)
+	p.world.OnFact(p.concerns, p.observe)
+	return nil
+}
+
+// broken is what came of a play that could not begin: a fault of ours, or of whoever made the scenario by hand.
+func (p *play) broken(err error) *Outcome {
+	return &Outcome{Scenario: p.Scenario, Verdict: expect.Inconclusive, Err: err}
+}
+
+// addClients adds the machines of a group.
+func (p *play) addClients(c *Clients) error {
+	for i, address := range c.Addresses {
+		spec := sim.MachineSpec{Name: c.machine(i), Interfaces: []sim.Interface{{Segment: c.Net, Address: address}}, Start: p.Start}
+		if err := p.world.AddMachine(spec); err != nil {
+			return err
+		}
+	}
+	p.startClients(c)
+	return nil
+}
+
+// machine is the name of the group's machine with this index.
+func (c *Clients) machine(i int) string { return fmt.Sprintf("%s-%d", c.Name, i+1) }
