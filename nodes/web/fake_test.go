@@ -82,7 +82,9 @@ func (s *script) Write(p []byte) (int, error) {
 		s.out.Write(p[:n])
 		return n, s.writeErr
 	}
-	s.room -= len(p)
+	if s.writeErr != nil {
+		s.room -= len(p)
+	}
 	return s.out.Write(p)
 }
 

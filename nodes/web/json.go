@@ -23,9 +23,12 @@ func Reply(w http.ResponseWriter, status int, object any) {
 	w.Write(body)
 }
 
-// Refuse answers {"reason": reason} for a request of which nothing has been done, nor will be.
+// Refuse answers {"reason": reason} for a request of which nothing has been done, nor will be; only a status of 500 leaves
+// the client in doubt.
 func Refuse(w http.ResponseWriter, status int, reason string) {
-	w.Header()[HeaderNotDone] = []string{reason}
+	if status != http.StatusInternalServerError {
+		w.Header()[HeaderNotDone] = []string{reason}
+	}
 	Reply(w, status, struct {
 		Reason string `json:"reason"`
 	}{reason})

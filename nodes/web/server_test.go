@@ -247,3 +247,127 @@ func TestServer(t *testing.T) {
 		})
 	}
 }
+
+func TestServerLogsMistakesOfHandlers(t *testing.T) {
+	for path, want := range map[string]string{
+		"/hints":             "status set twice",
+		"/declared?length=9": "body is shorter than declared",
+		"/declared?length=x": "content length set to what is none",
+		"/declared?length=5": "",
+	} {
+		_, m := play(t, web.Server{}, "GET "+path+" HTTP/1.1\nHost: h\n\n")
+		if have := m.log.String(); !strings.Contains(have, want) || want == "" && have != "" {
+			t.Errorf("%s: want a line with %q, have %q", path, want, have)
+		}
+	}
+}
+
+func TestServerLeavesPanicsToTheWorld(t *testing.T) {
+	defer func() {
+		if have := recover(); have != "oops" {
+			t.Errorf("want the handler's panic, have %v", have)
+		}
+	}()
+	m := &machine{}
+	c := &script{m: m, in: []any{"GET / HTTP/1.1\r\nHost: h\r\n\r\n"}}
+	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") })
+	web.Serve(m, &listener{waiting: []any{c}}, h)
+	t.Error("want a panic")
+}
+
+// tooManyFiles is an error of Accept that passes.
+type tooManyFiles struct{ error }
+
+func (tooManyFiles) Temporary() bool { return true }
+
+func TestServerGoesOnAccepting(t *testing.T) {
+	m := &machine{}
+	c := &script{m: m, in: []any{crlf("GET /hello HTTP/1.1\nHost: h\n\n")}}
+	busy := tooManyFiles{errReset}
+	err := web.Serve(m, &listener{waiting: []any{busy, busy, c, errReset, c}}, handler())
+	if err != errReset {
+		t.Errorf("want the error that does not pass, have %v", err)
+	}
+	if m.uptime != 15*time.Millisecond {
+		t.Errorf("want pauses of 5 ms and 10 ms, have %v in all", m.uptime)
+	}
+	mustContain(t, c.out.String(), "hello")
+}
+
+func TestServerLingersOnlyWhereSomethingMayCome(t *testing.T) {
+	cases := []struct {
+		in   string
+		want bool
+	}{
+		{"GET /hello HTTP/1.1\nHost: h\nConnection: close\n\n", false},
+		{"GET /hello HTTP/1.1\n\nmore", true},
+		{"POST /none HTTP/1.1\nHost: h\nContent-Length: 300000\n\n", true},
+		{"POST /none HTTP/1.1\nHost: h\nContent-Length: 3\n\nabc", false},
+	}
+	for _, c := range cases {
+		if s, _ := play(t, web.Server{}, c.in); s.half != c.want {
+			t.Errorf("%q: want it closed one way first: %v, have %v", c.in, c.want, s.half)
+		}
+	}
+}
+
+// A peer that never stops sending does not hold its connection for longer than the time that the server lingers.
+func TestServerLingersNotForever(t *testing.T) {
+	in := []any{"GET /hello HTTP/1.1\n\n"}
+	for range 100 {
+		in = append(in, 10*time.Millisecond, "more")
+	}
+	_, m := play(t, web.Server{}, in...)
+	if m.uptime != 500*time.Millisecond {
+		t.Errorf("want the end after 500ms, have %v", m.uptime)
+	}
+}
+
+func TestServerStopsWhenItCannotSend(t *testing.T) {
+	m := &machine{}
+	get := crlf("GET /big HTTP/1.1\nHost: h\n\n")
+	c := &script{m: m, in: []any{get, get}, writeErr: errReset, room: 4100}
+	web.Serve(m, &listener{waiting: []any{c}}, handler())
+	if c.out.Len() != 4100 || len(c.in) != 1 || !c.closed {
+		t.Errorf("want one response of 4100 bytes and an end, have %d, %d requests left", c.out.Len(), len(c.in))
+	}
+}
+
+// FuzzServer sends anything to a server. It must not panic, must end, and must not answer one request more than a strict
+// reader sees.
+func FuzzServer(f *testing.F) {
+	f.Add([]byte("GET /hello HTTP/1.1\r\nHost: h\r\n\r\nGET /none HTTP/1.0\r\n\r\n"), uint8(7))
+	f.Add([]byte("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))
+	f.Add([]byte("PUT /late HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 2\n\nab"), uint8(64))
+	f.Add([]byte("HEAD /big HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), uint8(200))
+	f.Fuzz(func(t *testing.T, sent []byte, piece uint8) {
+		m := &machine{}
+		c := &script{m: m}
+		for rest := sent; len(rest) > 0; {
+			n := min(len(rest), int(piece)+1)
+			c.in = append(c.in, string(rest[:n]))
+			rest = rest[n:]
+		}
+		served := 0
+		h := handler()
+		count := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served++
+			if r.ProtoMajor != 1 || r.Header.Get("Content-Length") != "" && len(r.TransferEncoding) > 0 {
+				t.Errorf("want this refused: %+v", r)
+			}
+			if n := r.ContentLength; n > 1<<40 {
+				return // A length to declare, not to serve.
+			}
+			h.ServeHTTP(w, r)
+		})
+		if err := web.Serve(m, &listener{waiting: []any{c}}, count); err != net.ErrClosed {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(sent), "\n"); served > lines {
+			t.Errorf("want at most a request for each line, have %d for %d", served, lines)
+		}
+		if out := c.out.String(); served > 0 && !strings.HasPrefix(out, "HTTP/1.1 ") {
+			t.Errorf("want a response, have %q", out)
+		}
+	})
+}

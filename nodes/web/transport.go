@@ -98,12 +98,8 @@ func (t *Transport) Do(req *http.Request) (*http.Response, Trip, error) {
 			}
 		}
 		trip.Local, trip.Remote = l.local, l.remote
-		if left := end - t.Env.Uptime(); left <= 0 {
-			err = errTimeout
-		} else {
-			err = l.conn.SetDeadline(t.Env.Now().Add(left))
-		}
-		if err != nil {
+		l.end = end
+		if err = l.limit(); err != nil {
 			l.conn.Close()
 			closeBody(req)
 			return fail("send", err)
@@ -220,6 +216,17 @@ type line struct {
 	wire
 	to, local, remote netip.AddrPort
 	since             time.Duration // uptime at which it was last used
+	end               time.Duration // uptime at which the present request is out of time
+}
+
+// limit sets the deadline to the end of the request's time. A deadline is uptime once it is set, so a step of the clock
+// between here and there does no harm.
+func (l *line) limit() error {
+	left := l.end - l.env.Uptime()
+	if left <= 0 {
+		return errTimeout
+	}
+	return l.conn.SetDeadline(l.env.Now().Add(left))
 }
 
 // exchange sends a request and waits for the head of the response. On error it also says what it was doing.
@@ -327,11 +334,12 @@ func (b *waitingBody) Read(p []byte) (int, error) {
 
 // wait reports whether a final response came instead of the permission to go on. That response is left unread.
 func (b *waitingBody) wait() bool {
-	env, limit := b.t.Env, or(b.t.Continue, time.Second)
-	b.l.conn.SetReadDeadline(env.Now().Add(limit))
+	patience := min(or(b.t.Continue, time.Second), b.l.end-b.l.env.Uptime())
+	if b.l.conn.SetReadDeadline(b.l.env.Now().Add(patience)) != nil {
+		return false
+	}
 	head, err := b.l.head(or(b.t.MaxHeader, MaxHeader))
-	b.l.conn.SetReadDeadline(env.Now().Add(or(b.t.Timeout, 30*time.Second)))
-	if err != nil {
+	if late := b.l.limit(); err != nil || late != nil {
 		return false // Too slow; or broken, which sending will show.
 	}
 	_, status, _ := strings.Cut(string(head[:min(len(head), 16)]), " ")
