@@ -60,8 +60,20 @@ func NewPlainFolder(root, scenario string) (*Folder, error) {
 
 // Play is the folder of one play: the values of its case, and its seed.
 func (f *Folder) Play(o *scenarios.Outcome) string {
+	return filepath.Join(f.Path, inside(o))
+}
+
+// Shown is the folder of one play as people are told of it: by the link, if there is to be one.
+func (f *Folder) Shown(o *scenarios.Outcome) string {
+	if f.latest == "" {
+		return f.Play(o)
+	}
+	return filepath.Join(f.latest, inside(o))
+}
+
+func inside(o *scenarios.Outcome) string {
 	values := strings.TrimPrefix(o.Scenario.Case, o.Scenario.Name)
-	return filepath.Join(f.Path, filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
+	return filepath.Join(filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
 }
 
 // Write writes run.json of a play and, where trace says so, its trace.jsonl.
