@@ -185,7 +185,7 @@ func (b *builder) resolve() {
 
 // target is the address that ADDRESS, MACHINE or either with :PORT means from a segment. The port is 80 unless told otherwise.
 func (b *builder) target(n *node, text, from string) netip.AddrPort {
-	if n == nil || n.shape != scalar || text == "" {
+	if n == nil || n.shape != scalar || text == "" || b.segment(from) == nil {
 		return netip.AddrPort{}
 	}
 	host, portText, hasPort := strings.Cut(text, ":")
@@ -198,13 +198,16 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 		}
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		if s := b.segment(from); s != nil && s.Subnet.IsValid() && !s.Subnet.Contains(a) {
+		if s := b.segment(from); s.Subnet.IsValid() && !s.Subnet.Contains(a) {
 			b.fault(n.at, "address %s is not in subnet %s of segment %s: nobody there can be asked for it", a, s.Subnet, from)
 		}
 		return netip.AddrPortFrom(a, uint16(port))
 	}
 	m := b.machine(host)
 	switch {
+	case m == nil && strings.Trim(host, "0123456789.") == "":
+		b.fault(n.at, "want an address such as 10.0.0.7, have %q", host)
+		return netip.AddrPort{}
 	case m == nil && strings.Contains(host, "."):
 		b.fault(n.at, "%q is a name for DNS, which is not supported yet; want an address or a machine", host)
 		return netip.AddrPort{}

@@ -13,20 +13,28 @@ func Nearest(have string, choices []string) []string {
 	return sorted
 }
 
-// shownChoices is how many choices a message lists.
-const shownChoices = 8
+// Up to allChoices choices are listed in a message; of more, the nearest ones.
+const (
+	allChoices     = 8
+	nearestChoices = 4
+)
 
 // oneOf lists the choices for a message, the nearest first: `a, b or c`.
 func oneOf(have string, choices []string) string {
 	sorted := Nearest(have, choices)
-	if len(sorted) > shownChoices {
-		return fmt.Sprintf("%s or one of %d more", strings.Join(sorted[:shownChoices], ", "), len(sorted)-shownChoices)
+	if len(sorted) > allChoices {
+		return fmt.Sprintf("%s or one of %d more", strings.Join(sorted[:nearestChoices], ", "), len(sorted)-nearestChoices)
 	}
-	if len(sorted) < 2 {
-		return strings.Join(sorted, "")
+	return alternatives(sorted)
+}
+
+// alternatives joins words: `a, b or c`.
+func alternatives(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
 	}
-	last := len(sorted) - 1
-	return strings.Join(sorted[:last], ", ") + " or " + sorted[last]
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // no says that there is no such thing, and what there is instead: `no machine "nas-c"; the machines are nas-a, nas-b`.
@@ -36,8 +44,9 @@ func no(what, have string, choices []string) string {
 		return fmt.Sprintf("no %s %q; there is none", what, have)
 	case len(sorted) == 1:
 		return fmt.Sprintf("no %s %q; the only one is %s", what, have, sorted[0])
-	case len(sorted) > shownChoices:
-		return fmt.Sprintf("no %s %q; the nearest of %d are %s", what, have, len(sorted), strings.Join(sorted[:shownChoices], ", "))
+	case len(sorted) > allChoices:
+		nearest := strings.Join(sorted[:nearestChoices], ", ")
+		return fmt.Sprintf("no %s %q; the nearest of %d are %s", what, have, len(sorted), nearest)
 	default:
 		return fmt.Sprintf("no %s %q; there are %s", what, have, strings.Join(sorted, ", "))
 	}

@@ -84,6 +84,9 @@ func (d *decoder) unknown(e entry, what string, fields []faults.Field, more []st
 
 // value reads one value. The path of keys names the stream from which a range is drawn.
 func (d *decoder) value(v reflect.Value, n *node, path string, f faults.Field) {
+	if n.wrong {
+		return
+	}
 	if v.Kind() == reflect.Pointer {
 		p := reflect.New(v.Type().Elem())
 		d.value(p.Elem(), n, path, f)
@@ -139,7 +142,7 @@ func (d *decoder) scalar(v reflect.Value, n *node, path string, f faults.Field) 
 		return
 	}
 	if q, ok := quantityOf(v); ok {
-		d.quantity(q, n, path)
+		d.quantity(q, n, path, f.Key)
 		return
 	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {

@@ -75,7 +75,7 @@ var unitKind = &nodes.Kind{
 // subject is a claim of any name: what it says is not looked at here.
 type claimBase struct{ name string }
 
-func (c claimBase) Name() string                      { return c.name }
+func (c claimBase) Name() string                     { return c.name }
 func (c claimBase) Judge(*expect.Run) expect.Finding { return expect.Finding{Verdict: expect.Pass} }
 
 type (

@@ -100,10 +100,23 @@ type notes struct {
 	text string
 	list []Mistake
 	seen map[Mistake]bool
+	done map[place]bool // nothing more is to be said of these places
+}
+
+// lastf is addf, after which what else is wrong in the same place is not told: it would be a consequence.
+func (m *notes) lastf(at place, format string, args ...any) {
+	m.addf(at, format, args...)
+	if m.done == nil {
+		m.done = map[place]bool{}
+	}
+	m.done[at] = true
 }
 
 func (m *notes) addf(at place, format string, args ...any) {
 	mistake := Mistake{Line: max(1, at.line), Column: max(1, at.column), Message: fmt.Sprintf(format, args...)}
+	if m.done[at] {
+		return
+	}
 	if m.seen == nil {
 		m.seen = map[Mistake]bool{}
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -52,6 +53,7 @@ type quantity struct {
 	read  func(string) (int64, error)
 	store func(int64)
 	same  func(low, high string) error // whether the ends can be of one range
+	time  bool                         // it is a time; only offsets may be below zero
 }
 
 // quantityOf returns the quantity that v is, if it is one.
@@ -59,6 +61,7 @@ func quantityOf(v reflect.Value) (quantity, bool) {
 	q := quantity{value: v, store: v.SetInt, same: func(string, string) error { return nil }}
 	switch p := v.Addr().Interface().(type) {
 	case *time.Duration:
+		q.time = true
 		q.read = func(s string) (int64, error) {
 			d, err := nodes.ParseDuration(s)
 			return int64(d), err
@@ -103,8 +106,12 @@ func quantityOf(v reflect.Value) (quantity, bool) {
 }
 
 // quantity reads a quantity or a range of them.
-func (d *decoder) quantity(q quantity, n *node, path string) {
+func (d *decoder) quantity(q quantity, n *node, path, key string) {
 	low, high, isRange := strings.Cut(n.text, "..")
+	if isRange && (low == "" || high == "") {
+		d.fault(n.at, "want both ends of a range, have %q", n.text)
+		return
+	}
 	a, err := q.read(low)
 	b := a
 	if err == nil && isRange {
@@ -115,6 +122,9 @@ func (d *decoder) quantity(q quantity, n *node, path string) {
 	switch {
 	case err != nil:
 		d.fault(n.at, "%s%s", err, unitHint(n.text, q))
+		return
+	case a < 0 && q.time && key != "offset":
+		d.fault(n.at, "want %s of at least 0s, have %q", key, n.text)
 		return
 	case isRange && a > b:
 		d.fault(n.at, "want the lower end of a range first, have %q", n.text)
@@ -172,9 +182,15 @@ func (r *SizeRange) UnmarshalText(text []byte) error {
 
 // UnmarshalText reads a time, or the name of a fact.
 func (b *Begin) UnmarshalText(text []byte) error {
-	if d, err := nodes.ParseDuration(string(text)); err == nil {
+	if len(text) == 0 {
+		return errors.New("want a time such as 30s or a fact such as ready, have nothing")
+	}
+	if d, err := nodes.ParseDuration(string(text)); err == nil && d >= 0 {
 		*b = Begin{At: d}
 		return nil
+	}
+	if text[0] == '-' || text[0] >= '0' && text[0] <= '9' {
+		return fmt.Errorf("want a time such as 30s or a fact such as ready, have %q", text)
 	}
 	*b = Begin{Fact: string(text)}
 	return nil

@@ -78,15 +78,11 @@ func (b *builder) names(kind string) []string {
 		for _, f := range b.cat.Claims {
 			names = append(names, f.Name)
 		}
-	case "kind":
-		for _, k := range b.cat.Kinds {
-			names = append(names, k.Name)
-		}
 	case "all":
 		names = []string{"all"}
 	case "address":
 	default:
-		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, fact, hazard, claim, kind, address, all", kind))
+		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, fact, hazard, claim, address, all", kind))
 	}
 	return names
 }
@@ -110,7 +106,10 @@ func (b *builder) refer(kinds []string, word string) string {
 			called = append(called, kind)
 		}
 	}
-	switch what := strings.Join(called, " or "); {
+	if len(b.roles()) > 0 && slices.Contains(kinds, "machine") {
+		called = append(called, "role")
+	}
+	switch what := alternatives(called); {
 	case slices.Equal(kinds, []string{"address"}):
 		return fmt.Sprintf("want an address such as 10.0.0.7, have %q", word)
 	case slices.Contains(kinds, "step") && slices.Contains(b.steps, word):
@@ -119,8 +118,6 @@ func (b *builder) refer(kinds []string, word string) string {
 		return fmt.Sprintf("step %q is left out in some case in which this stands; use only or except", word)
 	case slices.Contains(kinds, "fact") && later(word, "fact"):
 		return fmt.Sprintf("fact %q is not supported yet", word)
-	case slices.Contains(kinds, "machine") && len(b.roles()) > 0:
-		return no(strings.Replace(what, "machine", "machine or role", 1), word, names)
 	default:
 		return no(what, word, names)
 	}
@@ -132,7 +129,9 @@ func (b *builder) inSomeSubnet(a netip.Addr) string {
 		if s.Subnet.IsValid() && s.Subnet.Contains(a) {
 			return ""
 		}
-		subnets = append(subnets, s.Subnet.String())
+		if s.Subnet.IsValid() {
+			subnets = append(subnets, s.Subnet.String())
+		}
 	}
 	return fmt.Sprintf("address %s is in no subnet; there are %s", a, strings.Join(subnets, ", "))
 }

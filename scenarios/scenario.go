@@ -38,7 +38,6 @@ type Case struct {
 
 	cat  *Catalogue
 	tree *node // the file after all overlays
-	text string
 }
 
 // Seeds is a range, both ends included.

@@ -37,6 +37,7 @@ type node struct {
 	at      place
 	text    string // of a scalar: its source text, without quotes
 	quoted  bool
+	wrong   bool // a mistake was noted here: nothing more is to be said of it
 	items   []*node
 	entries []entry // of a map, in the order of the file
 }
@@ -69,16 +70,12 @@ func (n *node) entry(key string) *entry {
 	return nil
 }
 
-// keys are those of a map, in the order of the file.
-func (n *node) keys() []string {
+// named are the entries of a map; of nothing, none.
+func (n *node) named() []entry {
 	if n == nil {
 		return nil
 	}
-	keys := make([]string, len(n.entries))
-	for i, e := range n.entries {
-		keys[i] = e.key
-	}
-	return keys
+	return n.entries
 }
 
 // list returns the items of a list, or of a value that stands for a list of one.
@@ -268,11 +265,14 @@ func grow(m *notes, file *ast.File) *node {
 	return nil
 }
 
-// growNode returns nil for a value that is none; the mistake is noted.
+// growNode returns nil for what is no value of ours; the mistake is noted.
 func growNode(m *notes, n ast.Node) *node {
 	at := placeOf(n.GetToken())
 	switch n := n.(type) {
 	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			at = placeOf(n.Values[0].Key.GetToken()) // A block map has no sign of its own: it begins at its first key.
+		}
 		return growMap(m, at, n.Values)
 	case *ast.MappingValueNode:
 		return growMap(m, placeOf(n.Key.GetToken()), []*ast.MappingValueNode{n})
@@ -286,10 +286,11 @@ func growNode(m *notes, n ast.Node) *node {
 		return out
 	case *ast.LiteralNode:
 		return &node{at: at, text: n.Value.Value, quoted: true}
-	case *ast.NullNode:
-		m.addf(at, "want a value here; leave the key out if there is none")
-		return nil
 	case ast.ScalarNode:
+		if missing(n) {
+			m.lastf(at, "want a value here")
+			return &node{at: at, wrong: true}
+		}
 		return growScalar(m, n.GetToken())
 	}
 	m.addf(at, "want a word, a list or a map, have %s", strings.ToLower(n.Type().String()))
@@ -298,12 +299,9 @@ func growNode(m *notes, n ast.Node) *node {
 
 func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {
 	out := &node{shape: mapping, at: at}
-	if len(values) > 0 && values[0].Key.GetToken().Position.Line < at.line {
-		out.at = placeOf(values[0].Key.GetToken())
-	}
 	for _, v := range values {
 		key := growScalar(m, v.Key.GetToken())
-		if key == nil {
+		if key.wrong {
 			continue
 		}
 		if first := out.entry(key.text); first != nil {
@@ -311,24 +309,24 @@ func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {
 			growNode(m, v.Value)
 			continue
 		}
-		if value := growValue(m, key, v.Value); value != nil {
+		var value *node
+		if missing(v.Value) {
+			m.lastf(key.at, "want a value for %q; leave the key out if there is none", key.text)
+			value = &node{at: key.at, wrong: true}
+		} else {
+			value = growNode(m, v.Value)
+		}
+		if value != nil {
 			out.entries = append(out.entries, entry{key: key.text, at: key.at, value: value})
 		}
 	}
 	return out
 }
 
-// growValue is growNode for the value of a key. A missing value has no place of its own.
-func growValue(m *notes, key *node, v ast.Node) *node {
-	if _, ok := v.(*ast.NullNode); ok {
-		m.addf(key.at, "want a value for %q; leave the key out if there is none", key.text)
-		return nil
-	}
-	value := growNode(m, v)
-	if value != nil && value.shape == mapping && len(value.entries) > 0 && value.at.line != key.at.line {
-		value.at = value.entries[0].at // A block map has no sign of its own: it begins at its first key.
-	}
-	return value
+// missing reports whether there is no value at all.
+func missing(n ast.Node) bool {
+	_, null := n.(*ast.NullNode)
+	return null && n.GetToken().Type == token.ImplicitNullType
 }
 
 func growScalar(m *notes, t *token.Token) *node {
@@ -337,11 +335,11 @@ func growScalar(m *notes, t *token.Token) *node {
 	switch {
 	case n.quoted:
 	case isNull(n.text):
-		m.addf(n.at, "no null in a scenario; leave the key out, or put %q in quotes if the word is meant", n.text)
-		return nil
+		m.lastf(n.at, "no null in a scenario; leave the key out, or put %q in quotes if the word is meant", n.text)
+		n.wrong = true
 	case isBoolean(n.text):
-		m.addf(n.at, "%q is a boolean to some readers of YAML; a choice is a word such as enabled, or put it in quotes", n.text)
-		return nil
+		m.lastf(n.at, "%q is a boolean to some readers of YAML; a choice is a word such as enabled, or put it in quotes", n.text)
+		n.wrong = true
 	}
 	return n
 }

@@ -280,6 +280,7 @@ func (f *family) overrides() []override {
 			f.m.addf(item.at, "want only in an entry of cases: which cases it is for")
 			continue
 		}
+		f.checkShape(item.get("only"))
 		overrides = append(overrides, override{conditionOf(item), item.with("only", nil)})
 	}
 	return overrides
@@ -361,8 +362,11 @@ func (f *family) checkPaths(product [][]variant, cases [][]string, overrides []o
 			f.checkPath(p, cases)
 		}
 	}
+	f.checkShape(f.root.get("except"))
 	for _, key := range []string{"timeline", "expect"} {
 		for _, item := range f.root.get(key).list() {
+			f.checkShape(item.get("only"))
+			f.checkShape(item.get("except"))
 			c := conditionOf(item)
 			for _, p := range slices.Concat(c.only, c.except) {
 				f.checkPath(p, cases)
@@ -371,17 +375,31 @@ func (f *family) checkPaths(product [][]variant, cases [][]string, overrides []o
 	}
 }
 
+// checkShape checks that paths are words.
+func (f *family) checkShape(paths *node) {
+	for _, n := range paths.list() {
+		if n.shape != scalar {
+			f.m.addf(n.at, "want a path such as VALUE or VALUE/VALUE, have %s", n.shape)
+		}
+	}
+}
+
 func (f *family) checkPath(p variantPath, cases [][]string) {
 	var known []string
 	for _, a := range f.axes {
 		for _, v := range a.values {
-			known = append(known, v.name)
+			if !slices.Contains(known, v.name) {
+				known = append(known, v.name)
+			}
 		}
 	}
 	wanted := p
 	wanted.values = nil
 	for _, v := range p.values {
 		switch {
+		case v == "kernel":
+			f.m.addf(p.at, "world %q is not supported yet", v)
+			return
 		case slices.Contains(f.worlds, v):
 		case len(known) == 0:
 			f.m.addf(p.at, "no case %q: the file has no variants", p.text)

@@ -1,0 +1,324 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+)
+
+// The verbs that are not faults.
+var requestVerbs = []string{"do", "probe", "get", "put", "delete"}
+
+// isVerb reports whether a key of a step is a verb, one that comes later included.
+func isVerb(key string) bool {
+	return slices.Contains(requestVerbs, key) || faultVerb(key) != nil || later(key, "verb")
+}
+
+func verbNames() []string {
+	names := slices.Clone(requestVerbs)
+	for _, v := range faults.All() {
+		names = append(names, v.Verb)
+	}
+	return names
+}
+
+func faultVerb(word string) *faults.Verb {
+	all := faults.All()
+	for i := range all {
+		if all[i].Verb == word {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+type doKeys struct {
+	Verb    string        `yaml:"do"`
+	Machine string        `yaml:"machine" ref:"machine"`
+	With    nodes.Values  `yaml:"with"`
+	Retry   time.Duration `yaml:"retry"`
+}
+
+type probeKeys struct {
+	What    string       `yaml:"probe"`
+	Machine string       `yaml:"machine" ref:"machine"`
+	With    nodes.Values `yaml:"with"`
+}
+
+type accessKeys struct {
+	Path string       `yaml:"-"`
+	From string       `yaml:"from" ref:"clients"`
+	To   string       `yaml:"to"`
+	Via  string       `yaml:"via"`
+	Size nodes.Size   `yaml:"size"`
+	With nodes.Values `yaml:"with"`
+}
+
+// readAct reads the verb of a step with what belongs to it, and the keys that all steps have.
+func (b *builder) readAct(n *node, verb entry, path string, more []string, keys *stepKeys) any {
+	if f := faultVerb(verb.key); f != nil {
+		fault := f.New()
+		if b.fields(n, path, fmt.Sprintf("%q", verb.key), more, fault, keys) {
+			b.checkFault(n, fault)
+		}
+		return fault
+	}
+	switch verb.key {
+	case "do":
+		k := doKeys{}
+		if b.fields(n, path, `"do"`, more, &k, keys) {
+			return b.readDo(n, &k)
+		}
+		return nil
+	case "probe":
+		k := probeKeys{}
+		if b.fields(n, path, `"probe"`, more, &k, keys) {
+			return b.readProbe(n, &k)
+		}
+		return nil
+	}
+	k := accessKeys{Size: 4096}
+	ok := b.fields(n, path, fmt.Sprintf("%q", verb.key), append(more, verb.key), &k, keys)
+	if !strings.HasPrefix(verb.value.text, "/") {
+		b.fault(verb.value.at, "want a path such as /data/x, have %q", verb.value.text)
+	}
+	if k.From == "" && ok {
+		b.fault(n.at, "want from: the clients of whom one sends it")
+	}
+	return &Access{Verb: verb.key, Path: verb.value.text, From: k.From, To: k.To, Via: k.Via, Size: k.Size, With: k.With}
+}
+
+func (b *builder) readDo(n *node, k *doKeys) any {
+	if k.Machine == "" {
+		b.fault(n.at, "want a machine that is asked to %s", k.Verb)
+		return nil
+	}
+	var names []string
+	for _, kind := range b.kindsOf(k.Machine) {
+		for i := range kind.Verbs {
+			v := &kind.Verbs[i]
+			if v.Name == k.Verb {
+				b.checkAsked(n, k.Machine)
+				b.checkArgs(n, k.With, v.Args, fmt.Sprintf("%q", v.Name))
+				return &Do{Verb: v, Machine: k.Machine, With: k.With, Retry: k.Retry}
+			}
+			names = append(names, v.Name)
+		}
+	}
+	b.fault(n.get("do").at, "%s", no("verb", k.Verb, names))
+	return nil
+}
+
+// checkAsked checks that operators reach a machine.
+func (b *builder) checkAsked(n *node, machine string) {
+	if b.segment(b.s.Operator) != nil && !b.on(machine, b.s.Operator) {
+		b.fault(n.get("machine").at, "%s is not on segment %s, where the operator is", machine, b.s.Operator)
+	}
+}
+
+// checkArgs checks the keys of `with`. Wrong values are sent as they are.
+func (b *builder) checkArgs(n *node, with nodes.Values, args []nodes.Arg, what string) {
+	var names []string
+	for _, a := range args {
+		names = append(names, a.Name)
+		if a.Required && !slices.ContainsFunc(with, func(v nodes.Value) bool { return v.Key == a.Name }) {
+			at := n.at
+			if w := n.entry("with"); w != nil {
+				at = w.at
+			}
+			b.fault(at, "%s wants %q in with", what, a.Name)
+		}
+	}
+	for _, v := range with {
+		if !slices.Contains(names, v.Key) {
+			if len(names) == 0 {
+				b.fault(n.get("with").entry(v.Key).at, "unknown key %q; %s takes no with", v.Key, what)
+				continue
+			}
+			b.fault(n.get("with").entry(v.Key).at, "unknown key %q for %s; want %s", v.Key, what, oneOf(v.Key, names))
+		}
+	}
+}
+
+// The probes that all kinds have, with what they may find.
+var probes = []nodes.Probe{
+	{Name: "access", Choices: []string{"read-write", "read-only", "none"}},
+	{Name: "owner", Args: []nodes.Arg{{Name: "address", Required: true}}},
+	{Name: "up", Choices: []string{"up", "down"}},
+}
+
+func (b *builder) readProbe(n *node, k *probeKeys) any {
+	if n.get("want") == nil {
+		b.fault(n.at, "want what the probe is to find, such as want: up")
+	}
+	for i := range probes {
+		if p := &probes[i]; p.Name == k.What {
+			if k.What != "owner" && k.Machine == "" {
+				b.fault(n.at, "want a machine to probe for %s", k.What)
+			}
+			if k.What == "owner" {
+				b.checkArgs(n, k.With, p.Args, `"owner"`)
+				b.checkOwnerAddress(n)
+			}
+			return &Probe{What: k.What, Machine: k.Machine, With: k.With}
+		}
+	}
+	var names []string
+	for _, p := range probes {
+		names = append(names, p.Name)
+	}
+	kinds := b.kinds
+	if k.Machine != "" {
+		kinds = b.kindsOf(k.Machine)
+	}
+	for _, kind := range kinds {
+		for i := range kind.Probes {
+			if p := &kind.Probes[i]; p.Name == k.What {
+				if k.Machine == "" {
+					b.fault(n.at, "want a machine to probe for %s", k.What)
+				} else {
+					b.checkAsked(n, k.Machine)
+				}
+				b.checkArgs(n, k.With, p.Args, fmt.Sprintf("%q", p.Name))
+				return &Probe{What: k.What, Kind: p, Machine: k.Machine, With: k.With}
+			}
+			names = append(names, kind.Probes[i].Name)
+		}
+	}
+	b.fault(n.get("probe").at, "%s", no("probe", k.What, names))
+	return nil
+}
+
+// checkOwnerAddress checks that somebody could own the address: it is in the subnet of a segment.
+func (b *builder) checkOwnerAddress(n *node) {
+	address := n.get("with").get("address")
+	if address == nil || address.shape != scalar {
+		return
+	}
+	if problem := b.refer([]string{"address"}, address.text); problem != "" {
+		b.fault(address.at, "%s", problem)
+	}
+}
+
+// checkFault checks what a fault's own type cannot know: whether there is anything in its scope.
+func (b *builder) checkFault(n *node, fault faults.Fault) {
+	fields := faults.Fields(fault)
+	subject := n.get(fields[0].Key)
+	if subject == nil {
+		return
+	}
+	if b.boots(n, fault) || subject.shape != scalar || !slices.Contains(fields[0].Refs, "segment") {
+		return
+	}
+	segment := b.segment(subject.text)
+	if segment == nil {
+		return
+	}
+	if n := b.population(segment.Name); n < 2 {
+		b.fault(subject.at, "segment %s has no link: want at least two machines or clients on it, have %d", segment.Name, n)
+	}
+	for _, f := range fields[1:] {
+		if !slices.Contains(f.Refs, "machine") {
+			continue
+		}
+		for _, word := range n.get(f.Key).list() {
+			if !b.on(word.text, segment.Name) {
+				b.fault(word.at, "%s is not on segment %s, so there is no link", word.text, segment.Name)
+			}
+		}
+	}
+}
+
+// population is how many machines and clients are on a segment. The operator counts, the prober elsewhere does not.
+func (b *builder) population(segment string) int {
+	n := len(b.machinesOn(segment))
+	for _, c := range b.s.Clients {
+		if c.Net == segment {
+			n += c.Count
+		}
+	}
+	if segment == b.s.Operator {
+		n++
+	}
+	return n
+}
+
+// on reports whether a machine, or some machine that can have a role, is on a segment.
+func (b *builder) on(machine, segment string) bool {
+	on := b.machinesOn(segment)
+	kinds := b.kindsOf(machine)
+	return slices.ContainsFunc(on, func(name string) bool {
+		return name == machine || b.machine(machine) == nil && slices.Contains(kinds, b.machine(name).Kind)
+	})
+}
+
+// machinesOn are the machines that have an interface on a segment.
+func (b *builder) machinesOn(segment string) []string {
+	var names []string
+	for _, m := range b.s.Machines {
+		for _, i := range m.Nets {
+			if i.Segment == segment {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return names
+}
+
+// boots reads the configuration with which a step boots or restarts machines: the declared one with `with` laid over it.
+func (b *builder) boots(n *node, fault faults.Fault) bool {
+	var config *faults.Config
+	var names []string
+	switch f := fault.(type) {
+	case *faults.Boot:
+		config, names = &f.Config, f.Machines
+	case *faults.Restart:
+		config, names = &f.Config, f.Machines
+	default:
+		return false
+	}
+	with := n.get("with")
+	if with == nil || with.shape != mapping {
+		return true
+	}
+	config.Configs = map[string]any{}
+	for _, name := range names {
+		m := b.machine(name)
+		if m == nil {
+			b.fault(with.at, "want machines by their names where with changes their configuration, have the role %q", name)
+			continue
+		}
+		made := m.Kind.Config()
+		declared := b.declared(m)
+		quiet := decoder{m: &notes{}, refs: b.refs, draw: b.draw}
+		quiet.fields(declared, "machines/"+name, "", faultKeys(machineKeys{}), made)
+		b.fields(with, "timeline/"+stepName(n)+"/with", "a machine of kind "+m.Kind.Name, nil, made)
+		config.Configs[name] = made
+	}
+	return true
+}
+
+// declared is the map in which a machine is declared, with its kind's defaults.
+func (b *builder) declared(m *Machine) *node {
+	machines := b.root.get("machines")
+	n := machines.get(m.Name)
+	if n == nil { // One of several: NAME-2 stands under NAME.
+		n = machines.get(m.Name[:strings.LastIndexByte(m.Name, '-')])
+	}
+	if d := b.root.get("defaults").get(m.Kind.Name); d != nil && d.shape == mapping {
+		n = merge(d, n)
+	}
+	return n
+}
+
+func faultKeys(v any) []string {
+	var keys []string
+	for _, f := range faults.Fields(v) {
+		keys = append(keys, f.Key)
+	}
+	return keys
+}
