@@ -88,6 +88,7 @@ type tcpConn struct {
 	sent          time.Duration
 	roundTrip     time.Duration
 	retries       int
+	doubt         uint64 // what was sent when something did not get through; up to una: all is well
 	recover       uint64 // what was sent when a loss was noticed; below una: no recovery is on
 	doubles       int
 
@@ -217,11 +218,14 @@ func (c *tcpConn) sendFrom(seq, most uint64) {
 
 // miss is told when something that this end waits an answer for did not get through.
 func (c *tcpConn) miss() {
-	if c.timer != nil || c.gone || c.state == tcpDead || c.state == tcpSynSent {
+	if c.gone || c.state == tcpDead || c.state == tcpSynSent {
 		return
 	}
-	c.timer = c.m.w.schedule(max(c.m.w.now, c.sent+c.retryTime()), c.m)
-	c.timer.act = c.retry
+	c.doubt = c.nxt
+	if c.timer == nil {
+		c.timer = c.m.w.schedule(max(c.m.w.now, c.sent+c.retryTime()), c.m)
+		c.timer.act = c.retry
+	}
 }
 
 func (c *tcpConn) retryTime() time.Duration {
@@ -406,7 +410,9 @@ func (c *tcpConn) takeAck(s *tcpSegment, by *iface) {
 	c.confirmed(by)
 	if c.una < c.recover {
 		c.resend()
-		c.miss() // Until all of it is there, nobody can be sure.
+	}
+	if c.una < c.doubt && c.timer == nil { // What did not get through may lie behind what this answers.
+		c.timer = c.m.w.after(c.retryTime(), c.m, c.retry)
 	}
 	c.writers.wake(c.m.w)
 }
