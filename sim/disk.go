@@ -56,6 +56,7 @@ type Disk struct {
 func NewDisk(spec DiskSpec, r *rand.Rand) *Disk {
 	d := &Disk{spec: spec, rand: r, now: func() time.Time { return time.Time{} }}
 	d.root = d.newInode(os.ModeDir | 0o755)
+	d.root.links = 1
 	return d
 }
 
@@ -118,6 +119,7 @@ type inode struct {
 	// Of a directory.
 	entries  map[string]*inode
 	parent   *inode
+	name     string        // in its parent
 	unsynced []*nameChange // changes of its entries that are not durable, the oldest first
 	arrival  *nameChange   // by which it got its present place; nil: long ago
 }
@@ -207,19 +209,19 @@ func (d *Disk) existing(path string) (place, error) {
 // create makes a file or directory where nothing is.
 func (d *Disk) create(at place, mode os.FileMode) *inode {
 	n := d.newInode(mode)
-	d.rename1(nameStep{dir: at.dir, name: at.name, to: n})
+	d.setName(nameStep{dir: at.dir, name: at.name, to: n})
 	return n
 }
 
 // remove takes a name away. A directory has to be empty.
 func (d *Disk) remove(at place) {
-	d.rename1(nameStep{dir: at.dir, name: at.name, from: at.node})
+	d.setName(nameStep{dir: at.dir, name: at.name, from: at.node})
 	d.unlinked(at.node)
 }
 
 // move gives what is at one place the other name, and takes that from whatever had it.
 func (d *Disk) move(from, to place) {
-	d.rename2(nameStep{dir: from.dir, name: from.name, from: from.node},
+	d.moveName(nameStep{dir: from.dir, name: from.name, from: from.node},
 		nameStep{dir: to.dir, name: to.name, from: to.node, to: from.node})
 	if to.node != nil {
 		d.unlinked(to.node)
@@ -284,17 +286,12 @@ func (d *Disk) changeData(n *inode, c dataChange) {
 	n.note(c)
 }
 
-// path is the present name of a directory.
+// path is where a directory is, or was before it was removed.
 func (n *inode) path() string {
 	if n.parent == n {
 		return "/"
 	}
-	for name, c := range n.parent.entries { // In any order: there is one at most.
-		if c == n {
-			return join(n.parent.path(), name)
-		}
-	}
-	return "" // Removed.
+	return join(n.parent.path(), n.name)
 }
 
 // join is the path of a name in a directory.

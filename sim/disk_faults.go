@@ -371,45 +371,51 @@ func (d *Disk) dataThatSurvives(path string, n *inode) []survivor {
 	return all
 }
 
-// namesThatSurvive chooses among the un-synced changes of names. One survives only together with those that it rests upon: the
-// one before it of each entry that it changes; the arrival of the directory into which it moves something; and what was
-// done in a directory that it removes.
-func (d *Disk) namesThatSurvive() []*nameChange {
+// replayNames does again those un-synced changes of names that a power loss lets through, over what is durable. One survives
+// only where it makes sense without those that are lost: each entry is as it was found, what is moved stays in reach, and a
+// directory that is removed is empty.
+func (d *Disk) replayNames() {
 	if len(d.imposed) == 0 {
-		return nil
+		return
 	}
-	type entry struct {
-		dir  *inode
-		name string
-	}
-	var all []*nameChange
-	survives := map[*nameChange]bool{}
-	broken := map[entry]bool{} // the last change of it is lost
 	for _, x := range d.names {
-		if x.durable {
-			continue
-		}
-		keeps := d.letsThrough(x)
-		for i := range x.steps {
-			s := &x.steps[i]
-			keeps = keeps && !broken[entry{s.dir, s.name}]
-			if s.from != nil && s.from.isDir() && s.from.links == 0 {
-				for _, y := range s.from.unsynced {
-					keeps = keeps && (survives[y] || y == x)
-				}
+		if !x.durable && d.letsThrough(x) && x.finds() {
+			x.redo()
+			if !d.whole(x) {
+				x.undo()
 			}
 		}
-		for _, a := range x.after {
-			keeps = keeps && (a.merged().durable || survives[a.merged()])
-		}
-		for i := range x.steps {
-			broken[entry{x.steps[i].dir, x.steps[i].name}] = !keeps
-		}
-		if survives[x] = keeps; keeps {
-			all = append(all, x)
+	}
+}
+
+// finds reports whether all entries are as they were before the change.
+func (x *nameChange) finds() bool {
+	return !slices.ContainsFunc(x.steps, func(s nameStep) bool { return s.dir.entries[s.name] != s.from })
+}
+
+// whole reports whether the change, just done, has cut nothing off that it did not mean to remove.
+func (d *Disk) whole(x *nameChange) bool {
+	for i := range x.steps {
+		s := &x.steps[i]
+		kept := slices.ContainsFunc(x.steps, func(t nameStep) bool { return t.to == s.from })
+		if s.from != nil && len(s.from.entries) > 0 && !kept {
+			return false
 		}
 	}
-	return all
+	return x.local() || d.root.reaches(x.steps[len(x.steps)-1].dir)
+}
+
+// reaches reports whether a directory is n or below it.
+func (n *inode) reaches(dir *inode) bool {
+	if n == dir {
+		return true
+	}
+	for _, c := range n.entries { // In any order: the answer is the same.
+		if c.isDir() && c.reaches(dir) {
+			return true
+		}
+	}
+	return false
 }
 
 // letsThrough draws whether a power loss lets a change of names through, as far as that depends on itself.

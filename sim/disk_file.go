@@ -276,8 +276,11 @@ func (f *file) Readdirnames(count int) ([]string, error) {
 	if err := f.begin(DiskRead, 0); err != nil {
 		return nil, f.fail("readdirent", err)
 	}
-	if !f.node.isDir() {
+	switch {
+	case !f.node.isDir():
 		return nil, f.fail("readdirent", syscall.ENOTDIR)
+	case f.node.links == 0:
+		return nil, f.fail("readdirent", syscall.ENOENT)
 	}
 	if !f.listed {
 		f.names, f.listed = f.node.list(), true

@@ -192,18 +192,26 @@ func (v *view) RemoveAll(name string) error {
 	if name == "." || strings.HasSuffix(name, "/.") {
 		return &os.PathError{Op: "RemoveAll", Path: name, Err: syscall.EINVAL}
 	}
-	at, err := v.disk.find(name)
+	bare := strings.TrimRight(name, "/")
+	at, err := v.disk.find(bare)
 	if err == nil && at.node != nil && at.node.isDir() {
 		for _, child := range at.node.list() {
-			if err := v.RemoveAll(join(strings.TrimRight(name, "/"), child)); err != nil {
+			if err := v.RemoveAll(bare + "/" + child); err != nil {
 				return err
 			}
 		}
 	}
-	if err := v.Remove(name); !errors.Is(err, syscall.ENOENT) {
-		return err
+	var failed *os.PathError
+	if !errors.As(v.Remove(bare), &failed) || failed.Err == syscall.ENOENT {
+		return nil
 	}
-	return nil
+	// Package os goes on from the directory above, and names what it tried last.
+	above := bare[:strings.LastIndexByte(bare, '/')+1]
+	if _, err := v.disk.find(above); above != "" && err != nil {
+		return &os.PathError{Op: "open", Path: strings.TrimRight(above, "/"), Err: err}
+	}
+	failed.Op, failed.Path = "unlinkat", name
+	return failed
 }
 
 // Rename gives a file or directory another name, and takes that from the file that had it. A directory is never replaced.

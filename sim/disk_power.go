@@ -195,14 +195,14 @@ type nameChange struct {
 	pair    [2]nameStep // room for the steps
 }
 
-// rename1 and rename2 make a change of one and of two entries.
-func (d *Disk) rename1(s nameStep) {
+// setName and moveName make a change of one and of two entries.
+func (d *Disk) setName(s nameStep) {
 	x := &nameChange{pair: [2]nameStep{s}}
 	x.steps = x.pair[:1]
 	d.changeNames(x)
 }
 
-func (d *Disk) rename2(from, to nameStep) {
+func (d *Disk) moveName(from, to nameStep) {
 	x := &nameChange{pair: [2]nameStep{from, to}}
 	x.steps = x.pair[:2]
 	if from.dir != to.dir {
@@ -227,7 +227,7 @@ func (d *Disk) changeNames(x *nameChange) {
 		if s.to != nil {
 			s.to.links = 1
 			if s.to.isDir() {
-				s.to.parent, s.to.arrival = s.dir, x
+				s.to.parent, s.to.name, s.to.arrival = s.dir, s.name, x
 			}
 		}
 		if i == 0 || s.dir != x.steps[0].dir {
@@ -355,41 +355,45 @@ func (d *Disk) mergeNames(dir *inode) {
 	slices.SortFunc(d.names, func(a, b *nameChange) int { return cmp.Compare(a.number, b.number) })
 }
 
-// undoNames makes the entries of all directories what they would be after a power loss; redoNames what they are.
+func (x *nameChange) redo() {
+	for i := range x.steps {
+		x.steps[i].set(x.steps[i].to)
+	}
+}
+
+func (x *nameChange) undo() {
+	for i := len(x.steps) - 1; i >= 0; i-- {
+		x.steps[i].set(x.steps[i].from)
+	}
+}
+
+// undoNames makes the entries of all directories what is durable of them; redoNames what they are.
 func (d *Disk) undoNames() {
 	for i := len(d.names) - 1; i >= 0; i-- {
-		x := d.names[i]
-		for j := len(x.steps) - 1; j >= 0 && !x.durable; j-- {
-			x.steps[j].set(x.steps[j].from)
+		if x := d.names[i]; !x.durable {
+			x.undo()
 		}
 	}
 }
 
 func (d *Disk) redoNames() {
 	for _, x := range d.names {
-		for j := range x.steps {
-			if !x.durable {
-				x.steps[j].set(x.steps[j].to)
-			}
+		if !x.durable {
+			x.redo()
 		}
 	}
 }
 
-// SyncAll makes everything durable, as a shutdown in good order does, whatever faults are in force. Data whose sync failed
-// is not dirty, and is not saved. It takes no time.
+// SyncAll is what a shutdown in good order does: everything becomes durable, whatever faults are in force, and all files are
+// closed. Only data whose sync failed is lost, since it is not dirty. It takes no time.
 func (d *Disk) SyncAll() {
 	for _, x := range d.names {
 		x.durable = true
 	}
-	d.names, d.settled = nil, 0
 	d.walk(func(_ string, n *inode) {
-		n.unsynced = nil
-		if n.isDir() {
-			n.kept = n.attr
-		} else {
-			n.keepData(d.changes, n.attr)
-		}
+		n.keepData(d.changes, n.attr)
 	})
+	d.PowerLoss()
 }
 
 // walk visits every file and directory, a directory before what is in it, in the order of names.
@@ -410,7 +414,8 @@ func (n *inode) list() []string {
 // PowerLoss forgets what was not synced, but for what the faults unsynced-loss and torn-write let through. Open files are
 // stale from then on, and calls that hung are forgotten.
 func (d *Disk) PowerLoss() {
-	d.loseNames()
+	d.undoNames()
+	d.replayNames()
 	d.walk(func(path string, n *inode) {
 		n.unsynced, n.arrival = nil, nil
 		if !n.isDir() {
@@ -429,23 +434,12 @@ func (d *Disk) restart() {
 	d.walk(func(_ string, n *inode) {
 		n.links, n.opens, n.syncs = 1, 0, 0
 		d.used += n.data.room
-		for _, c := range n.entries { // In any order: the same is said to each.
+		for name, c := range n.entries { // In any order: each is told its own.
 			if c.isDir() {
-				c.parent = n
+				c.parent, c.name = n, name
 			}
 		}
 	})
-}
-
-// loseNames undoes the changes of names that are lost.
-func (d *Disk) loseNames() {
-	survivors := d.namesThatSurvive()
-	d.undoNames()
-	for _, x := range survivors {
-		for j := range x.steps {
-			x.steps[j].set(x.steps[j].to)
-		}
-	}
 }
 
 // losePending undoes the changes of a file that are lost.
