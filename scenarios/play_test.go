@@ -1,0 +1,283 @@
+package scenarios
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"firedrill/nodes"
+	"firedrill/nodes/client"
+	"firedrill/nodes/web"
+	"firedrill/scenarios/expect"
+	"firedrill/sim/virtual"
+)
+
+// lamp is software that is as small as the timeline's rules allow: it is dark or lit, leads or does not, copies something, and
+// keeps files.
+type lamp struct {
+	light, role string
+}
+
+func (l *lamp) Run(env nodes.Env) error {
+	listener, err := env.Net().ListenTCP("tcp4", &net.TCPAddr{Port: 80})
+	if err != nil {
+		return err
+	}
+	l.enter(env, "dark")
+	env.Go("ready", func() {
+		env.Sleep(time.Second)
+		env.Note(nodes.Fact{Name: nodes.FactReady})
+	})
+	return web.Serve(env, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/switch/lit" || path == "/switch/dark":
+			l.enter(env, path[len("/switch/"):])
+			web.Reply(w, http.StatusOK, map[string]string{"light": l.light, "warning": "hot"})
+		case path == "/lead/leader" || path == "/lead/":
+			l.role = path[len("/lead/"):]
+			env.Note(nodes.Fact{Name: nodes.FactRole, Value: l.role})
+			web.Reply(w, http.StatusOK, struct{}{})
+		case path == "/copy":
+			env.Go("copy", func() { l.copy(env) })
+			web.Reply(w, http.StatusOK, struct{}{})
+		case path == "/state":
+			web.Reply(w, http.StatusOK, map[string]string{"state": l.light})
+		case path == "/hang":
+			env.Sleep(time.Hour)
+		case path == "/break":
+			web.Reply(w, http.StatusInternalServerError, struct{}{})
+		case strings.HasPrefix(path, "/data/"):
+			l.file(env, w, r)
+		default:
+			web.Refuse(w, http.StatusForbidden, "no-such-colour")
+		}
+	}))
+}
+
+func (l *lamp) enter(env nodes.Env, light string) {
+	l.light = light
+	env.Note(nodes.Fact{Name: nodes.FactPhase, Value: light})
+	env.Log().Info("now " + light)
+}
+
+// copy takes ten seconds and says at each how far it is.
+func (l *lamp) copy(env nodes.Env) {
+	for done := 0; done <= 100; done += 10 {
+		env.Note(nodes.Fact{Name: nodes.FactSync, Attrs: []nodes.Attr{{Key: "done", Value: fmt.Sprintf("%d%%", done)}}})
+		env.Sleep(time.Second)
+	}
+}
+
+// file keeps files on the disk, unless the lamp is lit: then it is read-only.
+func (l *lamp) file(env nodes.Env, w http.ResponseWriter, r *http.Request) {
+	name := strings.ReplaceAll(r.URL.Path, "/", "_")
+	if r.Method == http.MethodPut && l.light == "lit" {
+		web.Refuse(w, http.StatusForbidden, "read-only")
+		return
+	}
+	if r.Method == http.MethodPut {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = afero.WriteFile(env.Disk(), name, body, 0o600)
+		}
+		if err != nil {
+			web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": err.Error()})
+			return
+		}
+		web.Reply(w, http.StatusCreated, struct{}{})
+		return
+	}
+	body, err := afero.ReadFile(env.Disk(), name)
+	if err != nil {
+		web.Refuse(w, http.StatusNotFound, "no-such-file")
+		return
+	}
+	w.Write(body)
+}
+
+func post(path string) func(nodes.Values) nodes.Request {
+	return func(with nodes.Values) nodes.Request {
+		return nodes.Request{Method: "POST", Path: path + with.Get("to")}
+	}
+}
+
+var lampKind = &nodes.Kind{
+	Name:   "lamp",
+	Config: func() any { return &struct{}{} },
+	New:    func(any) nodes.Node { return &lamp{} },
+	Verbs: []nodes.Verb{
+		{Name: "switch", Args: []nodes.Arg{{Name: "to"}}, Request: post("/switch/")},
+		{Name: "lead", Args: []nodes.Arg{{Name: "to"}}, Request: post("/lead/")},
+		{Name: "copy", Request: post("/copy")},
+		{Name: "break", Request: post("/break")},
+		{Name: "hang", Request: post("/hang")},
+	},
+	Probes: []nodes.Probe{{Name: "state", Choices: []string{"dark", "lit"},
+		Request: func(nodes.Values) nodes.Request { return nodes.Request{Method: "GET", Path: "/state"} },
+		Answer:  func(a nodes.Answer) string { return a.Field("state") }}},
+	Roles:   []string{"leader"},
+	States:  []string{"dark", "lit"},
+	Dialect: client.Files,
+	Contents: func(fs afero.Fs) ([]nodes.Item, error) {
+		names, err := afero.ReadDir(fs, "/")
+		var items []nodes.Item
+		for _, n := range names {
+			body, err := afero.ReadFile(fs, n.Name())
+			if err != nil {
+				return items, err
+			}
+			items = append(items, nodes.Item{Path: strings.ReplaceAll(n.Name(), "_", "/"), Hash: nodes.HashPayload(body),
+				Size: int64(len(body))})
+		}
+		return items, err
+	},
+}
+
+var lampCatalogue = &Catalogue{Kinds: []*nodes.Kind{lampKind}}
+
+// drill is a scenario with two lamps and one client, and this timeline.
+func drill(t *testing.T, timeline ...string) *Scenario {
+	t.Helper()
+	text := `# A timeline and what comes of it.
+name: rule
+stop: 2m
+settle: 30s
+segments:
+  lan: {subnet: 10.0.0.0/24, latency: 1ms}
+machines:
+  one: {kind: lamp, nets: {lan: 10.0.0.1}}
+  two: {kind: lamp, nets: {lan: 10.0.0.2}}
+clients:
+  desk: {count: 1, net: lan, to: one, prefix: /data, rate: 1/s, put: 100%, begin: 1h}
+timeline:
+`
+	for _, step := range timeline {
+		text += "  - {" + step + "}\n"
+	}
+	f, err := Parse("rule", []byte(text), lampCatalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Cases[0].Scenario(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// steps are when which steps acted, how each went, and what was missed.
+func summary(o *Outcome) string {
+	var b strings.Builder
+	for _, s := range o.Run.Steps {
+		fmt.Fprintf(&b, "%s %s: %s\n", s.At.Round(100*time.Millisecond), s.Name, s.Text)
+	}
+	for _, w := range o.Run.Wants {
+		fmt.Fprintf(&b, "breach: %s\n", w.Text)
+	}
+	for _, m := range o.Misses {
+		fmt.Fprintf(&b, "missed: %s\n", m)
+	}
+	return b.String()
+}
+
+func TestTimeline(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		timeline []string
+		verdict  expect.Verdict
+		has      []string // lines, or parts of them, of the summary
+		hasNot   []string
+	}{
+		{"at is since the start", []string{"at: 5s, do: switch, machine: one, with: {to: lit}, want: ok, step: a"}, expect.Pass,
+			[]string{"5s a: do: switch, machine: one, with: {to: lit}\n"}, nil},
+		{"then is since the step above", []string{"at: 5s, step: a", "then: 3s, step: b"}, expect.Pass,
+			[]string{"5s a:", "8s b: then: 3s"}, nil},
+		{"after is the next fact since the step above", []string{
+			"at: 3s, do: switch, machine: one, with: {to: lit}, step: a",
+			"then: 10s, do: switch, machine: one, with: {to: dark}, step: b",
+			"after: dark, plus: 1s, step: c"}, expect.Pass,
+			[]string{"13s b:", "14s c: after: dark, plus: 1s"}, nil},
+		{"a fact older than the step above never matches", []string{"at: 5s, step: a", "after: ready, step: b", "then: 1s, step: c"},
+			expect.Vacuous,
+			[]string{"missed: step b: never fired: ready came last at 1s, before the step above fired at 5s; for a time after that step, write then",
+				"missed: step c: never fired: no step fires before the one above it"}, []string{"s b: ", "s c: "}},
+		{"a fact that never came", []string{"at: 5s, step: a", "after: lit, of: two, step: b"}, expect.Vacuous,
+			[]string{"step b: never fired: lit of two did not come between the step above, at 5s, and the stop at 2m"}, nil},
+		{"of a machine", []string{"at: 2s, do: switch, machine: one, with: {to: lit}",
+			"then: 5s, do: switch, machine: two, with: {to: lit}, step: other",
+			"after: lit, of: two, step: b"}, expect.Pass, []string{"7s b:"}, nil},
+		{"of a role is resolved when the fact comes", []string{
+			"at: 2s, do: lead, machine: two, with: {to: leader}",
+			"then: 2s, do: switch, machine: one, with: {to: lit}",
+			"then: 2s, do: switch, machine: two, with: {to: lit}",
+			"after: lit, of: leader, step: b"}, expect.Pass, []string{"6s b:"}, nil},
+		{"of a role that nobody has", []string{"at: 2s, do: switch, machine: one, with: {to: lit}", "after: lit, of: leader, step: b"},
+			expect.Vacuous, []string{"step b: never fired: lit of leader did not come"}, []string{"s b: "}},
+		{"the nth", []string{"at: 2s, do: copy, machine: one", "after: sync, nth: 3, step: b"}, expect.Pass,
+			[]string{"4s b:"}, nil},
+		{"not often enough", []string{"at: 2s, do: copy, machine: one", "after: sync, nth: 30, step: b"}, expect.Vacuous,
+			[]string{"step b: never fired: sync came only 11 of 30 times since the step above fired at 2s"}, nil},
+		{"done is the moment at which the mark is passed", []string{"at: 2s, do: copy, machine: one", "after: sync, done: 45%, step: b"},
+			expect.Pass, []string{"7s b:"}, nil},
+		{"an activity beyond the mark is not meant", []string{"at: 2s, do: copy, machine: one", "then: 7s, step: late",
+			"after: sync, done: 45%, step: b"}, expect.Vacuous, []string{"step b: never fired"}, nil},
+		{"but the next one is", []string{"at: 2s, do: copy, machine: one", "then: 15s, do: copy, machine: one",
+			"after: sync, done: 45%, of: one, step: b"}, expect.Pass, []string{"22s b:"}, nil},
+		{"like is a part of the text", []string{"at: 2s, do: switch, machine: one, with: {to: lit}", "after: log-line, like: w lit, step: b"},
+			expect.Pass, []string{"2s b:"}, nil},
+		{"unlike", []string{"at: 2s, do: switch, machine: one, with: {to: lit}", "after: log-line, like: w red, step: b"},
+			expect.Vacuous, []string{`never fired: log-line like "w red"`}, nil},
+		{"plus beyond the stop", []string{"after: ready, plus: 1m59.5s, step: b"}, expect.Vacuous,
+			[]string{"step b: never fired: ready came, but plus 1m59.5s is after the stop at 2m"}, nil},
+		{"at that has passed", []string{"at: 2s, do: copy, machine: one", "after: sync, done: 50%, step: a", "at: 5s, step: b"},
+			expect.Vacuous, []string{"step b: at 5s has passed: the step above fired at 7.0"}, nil},
+		{"answered of a step", []string{"at: 2s, do: switch, machine: one, with: {to: lit}, step: a", "then: 0s, step: m",
+			"after: answered, of: a, step: b"}, expect.Pass, []string{"2s b:"}, nil},
+		{"a role is whoever has it when the step fires", []string{"at: 2s, do: lead, machine: two, with: {to: leader}",
+			"then: 1s, power_off: leader, step: b"}, expect.Pass, []string{"3s b: power_off: two\n"}, nil},
+		{"nobody has the role", []string{"at: 3s, power_off: leader, step: b", "then: 1s, step: c"}, expect.Vacuous,
+			[]string{"missed: step b: nobody is leader", "4s c:"}, nil},
+		{"a role ends with the software", []string{"at: 2s, do: lead, machine: two, with: {to: leader}", "then: 1s, crash: leader",
+			"then: 1s, do: copy, machine: leader, step: b"}, expect.Vacuous, []string{"missed: step b: nobody is leader"}, nil},
+		{"two have the role where one is meant", []string{"at: 2s, do: lead, machine: two, with: {to: leader}",
+			"then: 0s, do: lead, machine: one, with: {to: leader}", "then: 1s, do: copy, machine: leader, step: b"}, expect.Vacuous,
+			[]string{"missed: step b: leader is to mean one machine, and means 2: one, two"}, nil},
+		{"two have the role where all are meant", []string{"at: 2s, do: lead, machine: two, with: {to: leader}",
+			"then: 0s, do: lead, machine: one, with: {to: leader}", "then: 1s, crash: leader, step: b"}, expect.Pass,
+			[]string{"3s b: crash: [one, two]"}, nil},
+		{"every and times", []string{"at: 2s, step_clock: one, offset: 1s, every: 3s, times: 3, step: a", "then: 1s, step: b"},
+			expect.Pass, []string{"2s a:", "3s b:", "5s a:", "8s a:"}, []string{"11s a:"}},
+		{"a fault that hit nothing", []string{"at: 2s, power_off: one", "then: 1s, crash: one, step: b"}, expect.Vacuous,
+			[]string{"missed: step b hit nothing: crash: one"}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := drill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			have := summary(o)
+			if o.Verdict != test.verdict {
+				t.Errorf("verdict %s, want %s", o.Verdict, test.verdict)
+			}
+			for _, part := range test.has {
+				if !strings.Contains(have, part) {
+					t.Errorf("want %q", part)
+				}
+			}
+			for _, part := range test.hasNot {
+				if strings.Contains(have, part) {
+					t.Errorf("want no %q", part)
+				}
+			}
+			if t.Failed() {
+				t.Log("\n" + have)
+			}
+		})
+	}
+}
