@@ -63,7 +63,13 @@ func (h *Hash) Word(w uint64) {
 // Bytes adds a length and that many bytes.
 func (h *Hash) Bytes(b []byte) {
 	h.Word(uint64(len(b)))
-	for len(b) >= 8 {
+	for len(b) >= 16 { // Two words for one multiplication: most of what is hashed is payload.
+		hi, lo := bits.Mul64(h.state^binary.LittleEndian.Uint64(b)^0x9e3779b97f4a7c15,
+			binary.LittleEndian.Uint64(b[8:])^0xd6e8feb86659fd93)
+		h.state = bits.RotateLeft64(h.state, 23) + (hi ^ lo)
+		b = b[16:]
+	}
+	if len(b) >= 8 {
 		h.Word(binary.LittleEndian.Uint64(b))
 		b = b[8:]
 	}

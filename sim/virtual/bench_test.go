@@ -1,8 +1,11 @@
 package virtual
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +18,7 @@ import (
 	"github.com/pion/transport/v3/vnet"
 
 	"firedrill/nodes"
+	"firedrill/nodes/web"
 )
 
 // heart is the heartbeat work that both sides of the comparison do, to the letter: ask the peer every interval, wait for the
@@ -236,5 +240,50 @@ func BenchmarkStream(b *testing.B) {
 		if err := w.loop(at); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkExchange is an HTTP request and its response over a kept connection: 4 KiB up, or 64 bytes down.
+func BenchmarkExchange(b *testing.B) {
+	for _, size := range []int{4 << 10, 0} {
+		b.Run(fmt.Sprintf("up=%d", size), func(b *testing.B) {
+			w := newPair(b, 1, func(env nodes.Env) error {
+				l, err := env.Net().ListenTCP("tcp4", &net.TCPAddr{Port: 80})
+				if err != nil {
+					return err
+				}
+				answer := make([]byte, 64)
+				return web.Serve(env, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if _, err := io.Copy(io.Discard, r.Body); err != nil {
+						b.Error(err)
+					}
+					_, _ = w.Write(answer)
+				}))
+			}, nil)
+			done := 0
+			w.Machine("b").Go("client", func(env nodes.Env) {
+				body := bytes.Repeat([]byte("x"), size)
+				for t := (&web.Transport{Env: env}); ; done++ {
+					r, err := http.NewRequest(http.MethodPut, "http://10.0.0.1/data/file", bytes.NewReader(body))
+					if err != nil {
+						b.Error(err)
+					}
+					response, err := t.RoundTrip(r)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, _ = io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+				}
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			for at := time.Millisecond; done < b.N; at += time.Millisecond {
+				if err := w.loop(at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
