@@ -25,7 +25,7 @@ segments:
 machines:
   one: {kind: lamp, nets: {lan: 10.0.0.1}}
 clients:
-  desk: {count: 2, net: lan, to: one, prefix: /data, rate: 5/s, put: 50%, get: 50%, size: 100B..4KiB}
+  desk: {count: 2, net: lan, to: one, prefix: /data, rate: 2/s, put: 50%, get: 50%, size: 100B..4KiB}
 timeline:
   - {at: 2s..50s, do: switch, machine: one, with: {to: lit}}
 variants:
