@@ -133,7 +133,11 @@ func (n *neighbour) askOne() {
 func (n *neighbour) fail() {
 	delete(n.i.neighbours, n.address)
 	for _, p := range n.waiting {
-		n.i.m.unreachable(p)
+		if n.i.m.routes != nil {
+			n.i.m.w.lose(p) // Silence further away: routers do not say that a host is not there.
+		} else {
+			n.i.m.unreachable(p)
+		}
 	}
 }
 
@@ -224,7 +228,7 @@ func (i *iface) receiveARP(from *iface, a *arp) {
 		return
 	}
 	mine := a.target != a.sender && i.has(a.target)
-	if !i.has(a.sender) { // Whoever else has an address of ours does not get into our own cache by saying so.
+	if a.sender.IsValid() && !i.has(a.sender) { // Whoever else has an address of ours does not get into our own cache by saying so.
 		i.learn(a.sender, from, false, mine)
 	}
 	if mine {

@@ -15,6 +15,7 @@ type segment struct {
 	subnet     netip.Prefix
 	interfaces []*iface
 	rand       *rand.Rand // in which order the ports of the switch get a broadcast
+	router     *machine   // of a segment that joins others, which has no interfaces of its own
 }
 
 func (s *segment) of(machine string) *iface {
@@ -49,6 +50,7 @@ type packet struct {
 	cuts     int // of the link, when it was sent
 	frame    sim.Frame
 	corrupt  bool
+	exit     *iface // where it leaves the routed part of its way; nil: it is not on one
 
 	arp      arp
 	src, dst netip.AddrPort
@@ -88,6 +90,9 @@ func (i *iface) reset() {
 	i.neighbours = map[netip.Addr]*neighbour{}
 	i.questions = nil
 }
+
+// open reports whether a frame of no special class would get to another interface of the segment.
+func (i *iface) open(to *iface) bool { return i.plugged && to.plugged && i.link(to).Open() }
 
 func (i *iface) has(a netip.Addr) bool { return slices.Contains(i.addresses, a) }
 
@@ -136,8 +141,13 @@ func (w *World) transmit(p *packet, from, to *iface) {
 		w.lose(p)
 		return
 	}
-	p.link = from.link(to)
-	p.cuts = p.link.Cuts()
+	w.carry(p, from.link(to))
+}
+
+// carry lets a link decide a frame's fate.
+func (w *World) carry(p *packet, l *sim.Link) {
+	p.link = l
+	p.cuts = l.Cuts()
 	fate := p.link.Carry(w.now, &p.frame)
 	switch {
 	case fate.Lost:
@@ -181,8 +191,7 @@ func (w *World) release(l *sim.Link) {
 	held := l.Held
 	l.Held = nil
 	for _, h := range held {
-		p := h.(*packet)
-		w.transmit(p, p.from, p.to)
+		w.carry(h.(*packet), l)
 	}
 }
 
@@ -192,6 +201,8 @@ func (w *World) arrive(p *packet) {
 	case p.link.Severed(&p.frame, p.cuts), p.corrupt, !p.to.plugged, !p.to.m.on:
 		// A checksum finds what was corrupted; what is off receives nothing.
 		w.lose(p)
+	case p.exit != nil:
+		p.exit.forward(p)
 	case p.to.m.still != running:
 		w.doubt(p)
 		p.to.m.frames = append(p.to.m.frames, p)
@@ -206,6 +217,9 @@ func (w *World) receive(p *packet) {
 	switch {
 	case p.frame.Class == sim.FrameARP || p.frame.Class == sim.FrameGratuitousARP:
 		i.receiveARP(p.from, &p.arp)
+	case i.m.routes != nil:
+		i.m.cross(p)
+		return
 	case !i.m.local(p.dst.Addr()):
 		// Somebody believes that the address is here. A machine that does not forward packets says nothing.
 		w.lose(p)

@@ -57,6 +57,7 @@ type machine struct {
 	interfaces []*iface
 
 	sockets sockets
+	routes  *segment // of a router: the segment that it is; nil: an ordinary machine
 }
 
 // whim decides when a task that need not give way does so all the same.

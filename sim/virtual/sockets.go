@@ -148,11 +148,8 @@ func (m *machine) source(to netip.Addr) (netip.Addr, error) {
 	if m.local(to) {
 		return to, nil
 	}
-	i := m.route(to)
-	switch {
-	case i == nil:
-		return netip.Addr{}, syscall.ENETUNREACH
-	case !i.plugged:
+	i, _ := m.wayTo(to)
+	if i == nil || !i.plugged {
 		return netip.Addr{}, syscall.ENETUNREACH
 	}
 	return i.own.Addr(), nil
@@ -161,11 +158,15 @@ func (m *machine) source(to netip.Addr) (netip.Addr, error) {
 // send puts a packet on its way by the routing table. Its own addresses a machine reaches without a network.
 func (m *machine) send(p *packet) {
 	w := m.w
-	switch i := m.route(p.dst.Addr()); {
-	case m.local(p.dst.Addr()):
+	if m.local(p.dst.Addr()) {
 		w.after(0, m, func() { m.loop(p) })
+		return
+	}
+	switch i, router := m.wayTo(p.dst.Addr()); {
 	case i == nil, !m.local(p.src.Addr()): // An address that was given up is none to speak from.
 		w.lose(p)
+	case router != nil:
+		w.transmit(p, i, router)
 	default:
 		i.sendTo(p, p.dst.Addr())
 	}

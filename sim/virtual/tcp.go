@@ -149,24 +149,25 @@ func (c *tcpConn) connect(try int) {
 
 // burst is how much may go out as one.
 func (c *tcpConn) burst() int {
-	i := c.m.route(c.remote.Addr())
-	if i == nil || c.m.local(c.remote.Addr()) {
-		return tcpBurstMax
+	most := tcpBurstMax
+	links, known := c.m.links(c.remote.Addr())
+	for _, l := range links {
+		most = min(most, l.Burst(time.Millisecond)/tcpSegmentMax*tcpSegmentMax)
 	}
-	if n := i.neighbours[c.remote.Addr()]; n != nil && n.at != nil {
-		return max(tcpSegmentMax, min(tcpBurstMax, i.link(n.at).Burst(time.Millisecond)/tcpSegmentMax*tcpSegmentMax))
+	if !known {
+		return tcpSegmentMax
 	}
-	return tcpSegmentMax
+	return max(tcpSegmentMax, most)
 }
 
-// backlog is how long the device will be busy with what it has.
-func (c *tcpConn) backlog() time.Duration {
-	if i := c.m.route(c.remote.Addr()); i != nil {
-		if n := i.neighbours[c.remote.Addr()]; n != nil && n.at != nil {
-			return i.link(n.at).Backlog(c.m.w.now)
-		}
+// backlog is how long the busiest device on the way will be busy with what it has. What lies beyond its own a sender cannot
+// see in life; there congestion control finds out, and comes to the same.
+func (c *tcpConn) backlog() (most time.Duration) {
+	links, _ := c.m.links(c.remote.Addr())
+	for _, l := range links {
+		most = max(most, l.Backlog(c.m.w.now))
 	}
-	return 0
+	return most
 }
 
 // push sends what the window and the device let through.
@@ -174,13 +175,17 @@ func (c *tcpConn) push() {
 	if c.state != tcpEstablished || c.later != nil {
 		return
 	}
-	for c.nxt < c.end {
+	for began := c.nxt; c.nxt < c.end; {
 		flying := c.nxt - c.una
 		if flying >= c.window {
 			return
 		}
 		if wait := c.backlog(); wait > deviceQueue {
-			c.later = c.m.w.after(wait-deviceQueue/2, c.m, func() {
+			wait -= deviceQueue / 2
+			if c.nxt == began {
+				wait-- // Whoever got nothing is the first next time.
+			}
+			c.later = c.m.w.after(wait, c.m, func() {
 				c.later = nil
 				c.push()
 			})

@@ -76,7 +76,12 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 		words := strings.Fields(line)
 		switch words[0] {
 		case "segment":
-			spec := sim.Segment{Name: words[1], Subnet: netip.MustParsePrefix(words[2])}
+			spec := sim.Segment{Name: words[1]}
+			if joins, found := strings.CutPrefix(words[2], "joins="); found {
+				spec.Joins = strings.Split(joins, ",")
+			} else {
+				spec.Subnet = netip.MustParsePrefix(words[2])
+			}
 			spec.Base = condition(t, words[3:])
 			must(t, s.w.AddSegment(spec))
 		case "machine":

@@ -158,8 +158,10 @@ func (u *udpConn) transmit(b []byte, to netip.AddrPort) (int, error) {
 		if source, err = u.m.source(to.Addr()); err != nil {
 			return fail(err)
 		}
-	case u.m.route(to.Addr()) == nil && !u.m.local(to.Addr()):
-		return fail(syscall.ENETUNREACH)
+	default:
+		if _, err := u.m.source(to.Addr()); err != nil {
+			return fail(err)
+		}
 	}
 	p := u.m.w.newPacket()
 	p.src, p.dst = netip.AddrPortFrom(source, u.local.Port()), to

@@ -69,13 +69,13 @@ func New(seed uint64) *World {
 	}
 }
 
-// AddSegment implements sim.World. Joins are not there yet.
+// AddSegment implements sim.World. A segment that joins others is added after them.
 func (w *World) AddSegment(s sim.Segment) error {
 	switch {
 	case w.segment(s.Name) != nil:
 		return fmt.Errorf("segment %q is there already", s.Name)
 	case len(s.Joins) > 0:
-		return fmt.Errorf("segment %q: joins is not supported yet", s.Name)
+		return w.addPath(s)
 	case !s.Subnet.Addr().Is4():
 		return fmt.Errorf("segment %q: want an IPv4 subnet, have %v", s.Name, s.Subnet)
 	}
@@ -155,8 +155,11 @@ func (w *World) Reachable(segment, from, to string) bool {
 		if segment != "" && segment != s.name {
 			continue
 		}
-		a, b := s.of(from), s.of(to)
-		if a != nil && b != nil && a != b && a.plugged && b.plugged && a.link(b).Open() {
+		if s.router != nil {
+			if w.reachableVia(s, from, to) {
+				return true
+			}
+		} else if a, b := s.of(from), s.of(to); a != nil && b != nil && a != b && a.open(b) {
 			return true
 		}
 	}
