@@ -10,8 +10,8 @@ import (
 	"firedrill/nodes"
 )
 
-// clash is two machines that did at one time what only one may do.
-type clash struct {
+// Clash is two machines that did at one time what only one may do.
+type Clash struct {
 	A, B        Interval // what each of them held
 	From, Until time.Duration
 	Length      time.Duration // of From to Until, without the pauses in which one of them could not do it
@@ -19,14 +19,14 @@ type clash struct {
 
 // clashes finds each pair of intervals that overlap while both machines do what they can do in these: doA and doB are when.
 // All lists are in order. The pauses between are part of a clash: a writer that stood still goes on with what it believed.
-func clashes(a, b, doA, doB []Interval, from time.Duration) []clash {
-	var found []clash
+func clashes(a, b, doA, doB []Interval, from time.Duration) []Clash {
+	var found []Clash
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		if begin, end, any := a[i].Overlap(b[j]); any && end > from {
 			window := []Interval{{From: max(begin, from), Until: end}}
 			pieces := Clip(Clip(window, around(doA, begin, end)), around(doB, begin, end))
 			if n := len(pieces); n > 0 {
-				c := clash{A: a[i], B: b[j], From: pieces[0].From, Until: pieces[n-1].Until}
+				c := Clash{A: a[i], B: b[j], From: pieces[0].From, Until: pieces[n-1].Until}
 				for _, p := range pieces {
 					c.Length += p.Length()
 				}
@@ -49,8 +49,8 @@ func around(list []Interval, from, until time.Duration) []Interval {
 	return list[first:max(first, last)]
 }
 
-// eventsOf are the ends of intervals that the trace shows, in its order and each once.
-func eventsOf(intervals ...Interval) []int {
+// EventsOf are the ends of intervals that the trace shows, in its order and each once.
+func EventsOf(intervals ...Interval) []int {
 	var events []int
 	for _, i := range intervals {
 		for _, seq := range []int{i.Begun, i.Ended} {
@@ -88,8 +88,8 @@ func (r *Run) WritesIn(machine string, from, until time.Duration) []*nodes.Opera
 	return list[first:last]
 }
 
-// told counts operations for people: how many, how much, the first and the last.
-func told(ops []*nodes.Operation) string {
+// Told counts operations for people: how many, how much, the first and the last.
+func Told(ops []*nodes.Operation) string {
 	switch len(ops) {
 	case 0:
 		return "no write"
@@ -100,7 +100,8 @@ func told(ops []*nodes.Operation) string {
 		len(ops), sizeOf(ops), clock(ops[0].Done), clock(ops[len(ops)-1].Done))
 }
 
-func bytesOf(ops []*nodes.Operation) int64 {
+// Bytes is how much the operations put.
+func Bytes(ops []*nodes.Operation) int64 {
 	var sum int64
 	for _, op := range ops {
 		sum += op.Size
@@ -108,7 +109,7 @@ func bytesOf(ops []*nodes.Operation) int64 {
 	return sum
 }
 
-func sizeOf(ops []*nodes.Operation) nodes.Size { return nodes.Size(bytesOf(ops)) }
+func sizeOf(ops []*nodes.Operation) nodes.Size { return nodes.Size(Bytes(ops)) }
 
 func idsOf(ops []*nodes.Operation) []uint64 {
 	ids := make([]uint64, len(ops))
@@ -124,4 +125,15 @@ func (r *Run) show(seq int) string {
 		return ""
 	}
 	return line(&r.Events[seq])
+}
+
+// Lines prints events of the trace as evidence, each under the line that says what they show.
+func (r *Run) Lines(events []int) []string {
+	var lines []string
+	for _, seq := range events {
+		if text := r.show(seq); text != "" {
+			lines = append(lines, "  "+text)
+		}
+	}
+	return lines
 }

@@ -46,6 +46,7 @@ type Run struct {
 	images   *Images
 	shown    *shown
 	writes   map[string][]*nodes.Operation
+	named    map[string][]int
 }
 
 // Machine is one machine of the run as the scenario declared it, and what its disk held at the end.

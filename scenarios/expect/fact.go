@@ -2,6 +2,7 @@ package expect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"firedrill/nodes"
@@ -10,9 +11,9 @@ import (
 
 // FactQuery says which facts a claim or a step means.
 type FactQuery struct {
-	Fact string // a fact's name, or a state: then it is the fact phase with this value
-	Of   string // a machine, a role, or what the fact is of: its scope; "": anybody
-	Like string // what a text of the fact contains; "": anything
+	Fact string // a fact's name, or a state that was entered, or, where no kind has such a state, a role that was taken
+	Of   string // a machine, a role, or of a fact of the harness its step or procedure; "": anybody
+	Like string // what the fact's value contains
 }
 
 // Facts are the events that the query means, in order. A role in Of is whoever has it when the fact comes. Client operations
@@ -48,13 +49,34 @@ func (r *Run) servedFacts(q FactQuery) []sim.Event {
 }
 
 func (r *Run) means(q FactQuery, e *sim.Event) bool {
-	if e.Name != q.Fact && (e.Name != nodes.FactPhase || e.Value != q.Fact) {
+	switch {
+	case e.Name == q.Fact:
+	case e.Value != q.Fact:
+		return false
+	case e.Name == nodes.FactPhase:
+	case e.Name != nodes.FactRole || r.isState(q.Fact):
 		return false
 	}
-	if q.Of != "" && e.Machine != q.Of && e.Scope != q.Of && !r.hasRole(e, q.Of) {
+	switch {
+	case q.Of == "" || e.Machine == q.Of:
+	case e.Machine == "":
+		if e.Scope != q.Of {
+			return false
+		}
+	case r.Machine(q.Of) != nil || !r.hasRole(e, q.Of):
 		return false
 	}
-	return q.Like == "" || contains(e.Fact, q.Like)
+	return strings.Contains(e.Value, q.Like)
+}
+
+// isState reports whether any kind present has a state of this name.
+func (r *Run) isState(word string) bool {
+	for _, m := range r.Machines {
+		if m.Kind != nil && slices.Contains(m.Kind.States, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasRole reports whether the machine of the event had the role when it came. A fact that ends the software, and the role with
@@ -67,19 +89,6 @@ func (r *Run) hasRole(e *sim.Event, role string) bool {
 		begun := i.From < e.At || i.Begun <= e.Seq || e.Seq < 0
 		ended := i.Until < e.At || i.Until == e.At && i.Ended >= 0 && i.Ended < e.Seq
 		if begun && !ended {
-			return true
-		}
-	}
-	return false
-}
-
-// contains reports whether any text of the fact contains the words.
-func contains(f nodes.Fact, words string) bool {
-	if strings.Contains(f.Value, words) || strings.Contains(f.Scope, words) {
-		return true
-	}
-	for _, a := range f.Attrs {
-		if strings.Contains(a.Value, words) {
 			return true
 		}
 	}

@@ -27,12 +27,12 @@ func (c *Happens) Name() string { return "happens" }
 // Check finds what is wrong with the claim as a whole.
 func (c *Happens) Check() error {
 	if c.Times < 0 {
-		return fmt.Errorf("want at least 1 times, have %d", c.Times)
+		return fmt.Errorf("want times of at least 1, have %d", c.Times)
 	}
 	if c.NotBefore.Given && c.Within.Given && c.NotBefore.Time > c.Within.Time {
 		return fmt.Errorf("want a within of at least not_before, have %s and %s", c.Within, c.NotBefore)
 	}
-	return nil
+	return wantSubject(c.Name(), c.Fact, "a fact")
 }
 
 // Judge implements Claim.

@@ -25,6 +25,9 @@ const (
 
 func (c *HazardShows) reflects() {}
 
+// Check finds what is wrong with the claim as a whole.
+func (c *HazardShows) Check() error { return wantSubject(c.Name(), c.Hazard, "a hazard") }
+
 // Name implements Claim.
 func (c *HazardShows) Name() string { return "hazard" }
 

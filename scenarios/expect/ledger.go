@@ -38,6 +38,7 @@ func (f Fate) Lost() bool { return f >= Divergent }
 type Ledger struct {
 	Fates  []Fate // by index in Run.History
 	Counts [Gone + 1]int
+	at     map[uint64]int // by id, index in Run.History
 }
 
 // Ledger settles the run's history against what the disks hold, once a run.
@@ -193,6 +194,21 @@ func (s *shelf) has(op *nodes.Operation) bool {
 		return len(s.live) > 0 && s.shows(op)
 	}
 	return s.other[copied{op.Path, op.Hash}]
+}
+
+// FateOf is what became of the operation with this id.
+func (r *Run) FateOf(id uint64) Fate {
+	l := r.Ledger()
+	if l.at == nil {
+		l.at = make(map[uint64]int, len(r.History))
+		for i := range r.History {
+			l.at[r.History[i].ID] = i
+		}
+	}
+	if i, any := l.at[id]; any {
+		return l.Fates[i]
+	}
+	return Unjudged
 }
 
 // Losses are the operations whose fate breaks IDEAL-2, in the order of the history.

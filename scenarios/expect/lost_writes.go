@@ -28,6 +28,11 @@ type LostWrites struct {
 	Since string `yaml:"since" ref:"step" doc:"only writes that were sent after this step"`
 }
 
+// Check finds what is wrong with the claim as a whole.
+func (c *LostWrites) Check() error {
+	return wantSubject(c.Name(), c.Lost, "one of none, after-last-image, backlog, unmirrored, divergent")
+}
+
 // Name implements Claim.
 func (c *LostWrites) Name() string { return "lost_writes" }
 
@@ -260,7 +265,7 @@ func (s *settlement) measures() []Measure {
 		return nil
 	}
 	return append(measures,
-		Measure{"lost_bytes", float64(bytesOf(all)), "bytes"}, Measure{"lost_age", s.age(all).Seconds(), "s"})
+		Measure{"lost_bytes", float64(Bytes(all)), "bytes"}, Measure{"lost_age", s.age(all).Seconds(), "s"})
 }
 
 // damaged says whose contents could not be read whole, so that a loss may be a matter of the disk.

@@ -21,6 +21,9 @@ type Never struct {
 	Since string `yaml:"since" ref:"step" doc:"only after this step"`
 }
 
+// Check finds what is wrong with the claim as a whole.
+func (c *Never) Check() error { return wantSubject(c.Name(), c.Fact, "a fact") }
+
 // Name implements Claim.
 func (c *Never) Name() string { return "never" }
 

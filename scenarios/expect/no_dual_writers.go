@@ -42,7 +42,7 @@ func (c *NoDualWriters) Judge(r *Run) Finding {
 				f.Verdict = Pass
 			}
 			for _, b := range members[n+1:] {
-				for _, clash := range r.writerClashes(a, b, since.at) {
+				for _, clash := range r.WriterClashes(a, b, since.at) {
 					f.Breaches = append(f.Breaches, r.dualWriters(clash))
 					length += clash.Length
 				}
@@ -63,18 +63,15 @@ func (f Finding) broken(r *Run, measures ...Measure) Finding {
 	}
 	f.Verdict, f.Measures = Violation, measures
 	for _, b := range f.Breaches {
-		f.Evidence = append(f.Evidence, b.Text)
-		for _, seq := range b.Events {
-			f.Evidence = append(f.Evidence, "  "+r.show(seq))
-		}
+		f.Evidence = append(append(f.Evidence, b.Text), r.Lines(b.Events)...)
 	}
 	return f
 }
 
-// writerClashes compares what two machines held of the same thing: a link or a namespace, where roles are of these.
-func (r *Run) writerClashes(a, b string, from time.Duration) []clash {
+// WriterClashes compares what two machines held of the same thing: a link or a namespace, where roles are of these.
+func (r *Run) WriterClashes(a, b string, from time.Duration) []Clash {
 	lanes, heldA, heldB := r.Timeline(), r.Writers(a), r.Writers(b)
-	var found []clash
+	var found []Clash
 	for _, scope := range scopes(heldA) {
 		found = append(found, clashes(ofScope(heldA, scope), ofScope(heldB, scope),
 			lanes.Lane(a).Runs(), lanes.Lane(b).Runs(), from)...)
@@ -121,16 +118,16 @@ func ofScope(intervals []Interval, scope string) []Interval {
 	return found
 }
 
-func (r *Run) dualWriters(c clash) Breach {
+func (r *Run) dualWriters(c Clash) Breach {
 	a, b := r.WritesIn(c.A.Machine, c.From, c.Until), r.WritesIn(c.B.Machine, c.From, c.Until)
 	return Breach{
-		From: c.From, Until: c.Until, Machines: []string{c.A.Machine, c.B.Machine}, Events: eventsOf(c.A, c.B),
+		From: c.From, Until: c.Until, Machines: []string{c.A.Machine, c.B.Machine}, Events: EventsOf(c.A, c.B),
 		Operations: append(idsOf(a), idsOf(b)...),
 		Text: fmt.Sprintf("%s and %s were both writers for %s: %s as %s from %s to %s, which acknowledged %s; "+
 			"%s as %s from %s to %s, which acknowledged %s",
 			c.A.Machine, c.B.Machine, clock(c.Length),
-			c.A.Machine, c.A.Value, clock(c.A.From), clock(c.A.Until), told(a),
-			c.B.Machine, c.B.Value, clock(c.B.From), clock(c.B.Until), told(b)),
+			c.A.Machine, c.A.Value, clock(c.A.From), clock(c.A.Until), Told(a),
+			c.B.Machine, c.B.Value, clock(c.B.From), clock(c.B.Until), Told(b)),
 	}
 }
 
@@ -156,9 +153,9 @@ func (r *Run) unsaid(members []string, since since) []Breach {
 				}
 				breaches = append(breaches, Breach{
 					From: wrong[0].Sent, Until: wrong[len(wrong)-1].Done, Machines: []string{m, other},
-					Operations: idsOf(wrong), Events: eventsOf(i),
+					Operations: idsOf(wrong), Events: EventsOf(i),
 					Text: fmt.Sprintf("%s acknowledged %s though it did not say that it may write, while %s was the writer",
-						m, told(wrong), other),
+						m, Told(wrong), other),
 				})
 			}
 		}

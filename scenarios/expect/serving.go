@@ -23,6 +23,9 @@ type Serving struct {
 	Within  Bound  `yaml:"within" doc:"not later than this"`
 }
 
+// Check finds what is wrong with the claim as a whole.
+func (c *Serving) Check() error { return wantSubject(c.Name(), c.Clients, "a client group") }
+
 // Name implements Claim.
 func (c *Serving) Name() string { return "serving" }
 

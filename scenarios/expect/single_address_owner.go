@@ -34,7 +34,7 @@ func (c *SingleAddressOwner) Judge(r *Run) Finding {
 		f.Verdict = Pass
 		for n, a := range bound.machines {
 			for _, b := range bound.machines[n+1:] {
-				for _, clash := range r.ownerClashes(a, b, bound, since.at) {
+				for _, clash := range r.OwnerClashes(a, b, bound.segment, bound.address, since.at) {
 					f.Breaches = append(f.Breaches, twoOwners(clash))
 					length += clash.Length
 				}
@@ -73,8 +73,9 @@ func (r *Run) boundAddresses() []*bound {
 	return all
 }
 
-func (r *Run) ownerClashes(a, b string, of *bound, from time.Duration) []clash {
-	return clashes(r.Holds(a, of.segment, of.address), r.Holds(b, of.segment, of.address),
+// OwnerClashes are the stretches in which both machines had the address on the segment and answered for it.
+func (r *Run) OwnerClashes(a, b, segment, address string, from time.Duration) []Clash {
+	return clashes(r.Holds(a, segment, address), r.Holds(b, segment, address),
 		r.Timeline().Lane(a).Answers(), r.Timeline().Lane(b).Answers(), from)
 }
 
@@ -89,9 +90,9 @@ func (r *Run) Holds(machine, segment, address string) []Interval {
 	return held
 }
 
-func twoOwners(c clash) Breach {
+func twoOwners(c Clash) Breach {
 	return Breach{
-		From: c.From, Until: c.Until, Machines: []string{c.A.Machine, c.B.Machine}, Events: eventsOf(c.A, c.B),
+		From: c.From, Until: c.Until, Machines: []string{c.A.Machine, c.B.Machine}, Events: EventsOf(c.A, c.B),
 		Text: fmt.Sprintf("%s and %s both had %s on %s for %s: %s from %s to %s, %s from %s to %s",
 			c.A.Machine, c.B.Machine, c.A.Value, c.A.Scope, clock(c.Length),
 			c.A.Machine, clock(c.A.From), clock(c.A.Until), c.B.Machine, clock(c.B.From), clock(c.B.Until)),

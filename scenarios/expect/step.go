@@ -120,3 +120,11 @@ func (s Service) covers(address string) bool {
 
 // clock prints a time of the run for people: exact, and short.
 func clock(t time.Duration) string { return nodes.FormatDuration(t) }
+
+// wantSubject is the mistake of a claim that says nothing of what it is about.
+func wantSubject(claim, subject, what string) error {
+	if subject == "" {
+		return fmt.Errorf("want %s: %s", claim, what)
+	}
+	return nil
+}

@@ -162,6 +162,17 @@ func (r *Run) Who(word string, at time.Duration) []string {
 	return r.Timeline().Holders(word, at)
 }
 
+// Named are the indexes of the events with this name, in order.
+func (r *Run) Named(name string) []int {
+	if r.named == nil {
+		r.named = map[string][]int{}
+		for i := range r.Events {
+			r.named[r.Events[i].Name] = append(r.named[r.Events[i].Name], i)
+		}
+	}
+	return r.named[name]
+}
+
 // Timeline reads the trace into intervals, once a run. A fact of the software ends with it: at power off, at a crash, and
 // when it comes anew. An address ends at power off or when it is released, but stays when only the software ends.
 func (r *Run) Timeline() *Timeline {

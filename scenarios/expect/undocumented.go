@@ -17,6 +17,9 @@ type Undocumented struct {
 
 func (c *Undocumented) reflects() {}
 
+// Check finds what is wrong with the claim as a whole.
+func (c *Undocumented) Check() error { return wantSubject(c.Name(), c.Option, "an option or a hazard") }
+
 // Name implements Claim.
 func (c *Undocumented) Name() string { return "undocumented" }
 

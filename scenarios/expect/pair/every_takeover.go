@@ -1,0 +1,128 @@
+package pair
+
+import (
+	"fmt"
+	"time"
+
+	"firedrill/nodes"
+	"firedrill/nodes/pair"
+	"firedrill/scenarios/expect"
+)
+
+// everyTakeover is the standing form of Takeover: each time a standby takes over it was silenced before, and for as long as
+// D-46 wants; and no silence that outlasts the window passes without a takeover, where an image was there to serve from.
+//
+// It has nothing to judge where no standby was silenced and none took over.
+//
+// Source: D-44..D-47, D-52, D-INV-6, D-LIV-1.
+type everyTakeover struct{}
+
+// Name implements expect.Claim.
+func (*everyTakeover) Name() string { return "takeover" }
+
+// Judge implements expect.Claim.
+func (*everyTakeover) Judge(r *expect.Run) expect.Finding {
+	f := expect.Finding{Verdict: expect.Vacuous, Evidence: []string{"no standby was silenced, and none took over"}}
+	for _, p := range pairings(r) {
+		for _, found := range p.judgeAll() {
+			if f.Verdict == expect.Vacuous {
+				f = expect.Finding{Verdict: found.Verdict}
+			}
+			f.Verdict = expect.Worse(f.Verdict, found.Verdict)
+			f.Evidence = append(f.Evidence, found.Evidence...)
+			f.Breaches = append(f.Breaches, found.Breaches...)
+			f.Measures = append(f.Measures, found.Measures...)
+			f.Marks = append(f.Marks, found.Marks...)
+		}
+	}
+	return f
+}
+
+// judgeAll judges the takeover of a pairing, if there was one, and the silences before it.
+func (p *pairing) judgeAll() []expect.Finding {
+	t, from := p.takeover()
+	var found []expect.Finding
+	for n := range p.allSilences() {
+		s := &p.silences[n]
+		if t >= 0 && s.From > t {
+			break
+		}
+		if t >= 0 && s == from {
+			continue
+		}
+		b, err := p.bounds(s.From)
+		if err == nil && p.redundant(s.From) && s.Until > b.Upper {
+			found = append(found, p.judgeSilence(b, t))
+		} else if err == nil && t < 0 {
+			found = append(found, expect.Finding{Verdict: expect.Pass, Evidence: []string{fmt.Sprintf(
+				"%s was silenced from %s to %s, and did not take over", p.Standby, nodes.FormatDuration(s.From),
+				nodes.FormatDuration(s.Until))}})
+		}
+	}
+	switch {
+	case t < 0:
+	case from == nil:
+		found = append(found, p.uncalledFor(t))
+	default:
+		if b, err := p.bounds(from.From); err == nil {
+			found = append(found, p.judge(p.Standby, b))
+		}
+	}
+	return found
+}
+
+// judgeSilence is for one that outlasted the window without the takeover that should have come of it.
+func (p *pairing) judgeSilence(b bounds, taken time.Duration) expect.Finding {
+	f := p.judge(p.Standby, b)
+	if taken >= 0 && f.Verdict == expect.Pass {
+		f.Verdict = expect.Violation // What the judge has seen is a later takeover.
+	}
+	return f
+}
+
+// uncalledFor is a takeover though the world let the standby hear its active: D-47 says that it takes failed checks.
+func (p *pairing) uncalledFor(t time.Duration) expect.Finding {
+	s := p.signs(p.Standby, t, p.run.End+1)
+	b := expect.Breach{From: t, Until: t, Machines: []string{p.Standby}, Events: s.events, Text: fmt.Sprintf(
+		"%s took over at %s, though %s ran and could be heard over %s", p.Standby, nodes.FormatDuration(t), p.Active, p.Heartbeat)}
+	return expect.Finding{
+		Verdict: expect.Violation, Breaches: []expect.Breach{b}, Marks: p.mark(t),
+		Evidence: append([]string{b.Text}, p.run.Lines(b.Events)...),
+	}
+}
+
+func (p *pairing) mark(at time.Duration) []string {
+	return []string{"check_semantics=" + p.checking(at).Semantics}
+}
+
+// takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came; below zero: it
+// did not; nil: there was none.
+func (p *pairing) takeover() (time.Duration, *silence) {
+	t := p.signs(p.Standby, p.From, p.Until).First
+	if t < 0 {
+		return t, nil
+	}
+	c := p.checking(t)
+	all := p.allSilences()
+	for n := len(all) - 1; n >= 0; n-- {
+		// The last check may have been lost just before the silence ended; what it takes to serve comes after that.
+		if s := &all[n]; s.From <= t && t <= s.Until+c.Timeout+c.Work+p.run.Slack {
+			return t, s
+		}
+	}
+	return t, nil
+}
+
+// redundant reports whether a standby with an image stood by at t.
+func (p *pairing) redundant(t time.Duration) bool {
+	role, any := expect.At(p.lane(p.Standby).Role, t)
+	if !any || role.Value != pair.RoleStandby {
+		return false
+	}
+	for _, i := range p.run.Images().Committed {
+		if i.To == p.Standby && i.Committed >= p.From && i.Committed <= t {
+			return true
+		}
+	}
+	return false
+}

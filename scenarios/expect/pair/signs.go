@@ -1,0 +1,141 @@
+package pair
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"firedrill/nodes"
+	"firedrill/nodes/pair"
+	"firedrill/scenarios/expect"
+)
+
+// signs are what a unit showed of a takeover; below zero: it did not.
+type signs struct {
+	Failed   time.Duration // the first failed check
+	Decided  time.Duration // it entered the state takeover
+	Promoted time.Duration // it had the role active
+	Address  time.Duration // it bound the virtual address, as the world saw
+	Writes   time.Duration // it gave read-write access in that role
+	Client   time.Duration // the first client was served
+	First    time.Duration // the earliest of these but for the failed check
+	Serving  time.Duration // address, role and access were all there
+	events   []int
+}
+
+// signs looks for a takeover by the machine, from..until.
+func (p *pairing) signs(machine string, from, until time.Duration) signs {
+	s := signs{Failed: -1, Decided: -1, Promoted: -1, Address: -1, Writes: -1, Client: -1, First: -1, Serving: -1}
+	l := p.lane(machine)
+	find := func(intervals []expect.Interval, values ...string) time.Duration {
+		for _, i := range intervals {
+			if from <= i.From && i.From < until && (values == nil || slices.Contains(values, i.Value)) {
+				if i.Begun >= 0 {
+					s.events = append(s.events, i.Begun)
+				}
+				return i.From
+			}
+		}
+		return -1
+	}
+	if failed := p.facts(pair.FactCheckFailed, machine, from, until); len(failed) > 0 {
+		s.Failed = failed[0].At
+	}
+	s.Decided = find(l.Phase, string(pair.Takeover), string(pair.ActiveSolo))
+	s.Promoted = find(l.Role, pair.RoleActive)
+	s.Address = find(l.Bound, p.Address)
+	s.Writes = find(p.run.Writers(machine))
+	for _, t := range []time.Duration{s.Decided, s.Promoted, s.Address, s.Writes} {
+		if t >= 0 && (s.First < 0 || t < s.First) {
+			s.First = t
+		}
+	}
+	if s.Address >= 0 && s.Writes >= 0 {
+		s.Serving = max(s.Address, s.Writes)
+	}
+	slices.Sort(s.events)
+	s.events = slices.Compact(s.events)
+	if s.First >= 0 {
+		s.Client = p.firstServed(machine, s.First)
+	}
+	return s
+}
+
+// firstServed is when a client first had an answer from the machine that it had asked for at or after from.
+func (p *pairing) firstServed(machine string, from time.Duration) time.Duration {
+	first := time.Duration(-1)
+	for i := range p.run.History {
+		op := &p.run.History[i]
+		if op.ServedBy == machine && op.Result == nodes.ResultOK && op.Done >= from && (first < 0 || op.Done < first) {
+			first = op.Done
+		}
+	}
+	return first
+}
+
+// measures split a takeover by phase: each lasts from the end of the one before it.
+func (s signs) measures(start time.Duration) []expect.Measure {
+	var measures []expect.Measure
+	last := start
+	for _, phase := range []struct {
+		name string
+		end  time.Duration
+	}{
+		{"takeover_detect", s.Failed}, {"takeover_decide", s.Decided}, {"takeover_promote", s.Promoted},
+		{"takeover_address", s.Address}, {"takeover_access", s.Writes}, {"takeover_client", s.Client},
+	} {
+		if phase.end < 0 {
+			continue
+		}
+		measures = append(measures, expect.Measure{Name: phase.name, Value: max(0, phase.end-last).Seconds(), Unit: "s"})
+		last = max(last, phase.end)
+	}
+	if s.Serving >= 0 {
+		measures = append(measures, expect.Measure{Name: "takeover", Value: (s.Serving - start).Seconds(), Unit: "s"})
+	}
+	return measures
+}
+
+// judge holds what a unit showed against a window.
+func (p *pairing) judge(machine string, b bounds) expect.Finding {
+	s := p.signs(machine, b.Start, p.run.End+1)
+	f := expect.Finding{Verdict: expect.Pass, Subject: machine, Measures: s.measures(b.Start)}
+	if s.First >= 0 {
+		f.Marks = []string{"check_semantics=" + b.Checking.Semantics}
+	}
+	breach := func(from, until time.Duration, format string, args ...any) {
+		f.Verdict = expect.Violation
+		f.Breaches = append(f.Breaches, expect.Breach{From: from, Until: until, Machines: []string{machine},
+			Text: fmt.Sprintf(format, args...), Events: s.events})
+	}
+	after := func(t time.Duration) string { return nodes.FormatDuration(t - b.Start) }
+	switch {
+	case s.First >= 0 && b.Waived == "" && s.First < b.Lower:
+		breach(s.First, b.Lower, "%s began to take over %s after %s, %s too early", machine, after(s.First),
+			nodes.FormatDuration(b.Start), nodes.FormatDuration(b.Lower-s.First))
+	case s.Serving > b.Upper:
+		breach(b.Upper, s.Serving, "%s served %s after %s, %s too late", machine, after(s.Serving),
+			nodes.FormatDuration(b.Start), nodes.FormatDuration(s.Serving-b.Upper))
+	case s.Serving < 0 && p.run.End < b.Upper:
+		f.Verdict = expect.Inconclusive
+		f.Evidence = append(f.Evidence, fmt.Sprintf("the run ended at %s, before the window closed at %s",
+			nodes.FormatDuration(p.run.End), nodes.FormatDuration(b.Upper)))
+	case s.Serving < 0 && s.First >= 0:
+		breach(b.Upper, p.run.End, "%s began to take over %s after %s, and never served", machine, after(s.First),
+			nodes.FormatDuration(b.Start))
+	case s.Serving < 0:
+		breach(b.Upper, p.run.End, "%s never took over", machine)
+	default:
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s began to take over %s after %s and served after %s", machine,
+			after(s.First), nodes.FormatDuration(b.Start), after(s.Serving)))
+	}
+	for _, breach := range f.Breaches {
+		f.Evidence = append(f.Evidence, breach.Text)
+		f.Evidence = append(f.Evidence, p.run.Lines(breach.Events)...)
+	}
+	f.Evidence = append(f.Evidence, "window: "+b.Why)
+	if b.Waived != "" {
+		f.Evidence = append(f.Evidence, "no lower bound: "+b.Waived)
+	}
+	return f
+}

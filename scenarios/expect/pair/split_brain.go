@@ -1,0 +1,166 @@
+package pair
+
+import (
+	"fmt"
+	"time"
+
+	"firedrill/nodes"
+	"firedrill/scenarios/expect"
+	"firedrill/sim"
+)
+
+// splitBrain is HZ-D1: the standby takes over though its active lives. Preconditions, by the world: the heartbeat path was cut
+// while the active ran; or the active stood still for as long as D-46 wants and went on; or only its software was gone, while its
+// kernel kept the address, which breaks IDEAL-3 alone. Observation: both had the address, or both were writers, and that began
+// while the preconditions held or in the work of the takeover that they led to.
+func splitBrain(r *expect.Run) []expect.Instance {
+	var found []expect.Instance
+	for _, t := range takeovers(r) {
+		if t.Silence == nil {
+			continue
+		}
+		for _, c := range t.livingCauses() {
+			until := max(c.until, t.Serving)
+			owners, writers := t.clashes(c.from, until)
+			if c.addressOnly {
+				writers = nil
+			}
+			if len(owners)+len(writers) == 0 {
+				continue
+			}
+			i := t.split(c.from, until, owners, writers, c.text)
+			if c.addressOnly {
+				i.Excuses, i.Lost = []string{twoOwners}, nil
+			}
+			found = append(found, i)
+			break // One cause accounts for the whole; a second one adds nothing.
+		}
+	}
+	return found
+}
+
+// livingCause is a precondition of HZ-D1.
+type livingCause struct {
+	from, until time.Duration
+	addressOnly bool
+	text        string
+}
+
+// livingCauses are the preconditions that held when the standby took over, the strongest first.
+func (t *taken) livingCauses() []livingCause {
+	var causes []livingCause
+	reach := t.At // A takeover in which a check was lost just before the path came back is still of that cut.
+	if t.Silence.Until < reach {
+		reach = t.Silence.Until
+	}
+	if p, any := t.Silence.has(cut, reach); any && t.alive(t.At) {
+		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until,
+			text: fmt.Sprintf("%s was cut from %s to %s while %s lived", t.Heartbeat, nodes.FormatDuration(p.From),
+				nodes.FormatDuration(p.Until), t.Active)})
+	}
+	if p, any := t.Silence.has(still, reach); any && p.Ended >= 0 && t.alive(p.Until) {
+		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until,
+			text: fmt.Sprintf("%s was %s from %s to %s and went on", t.Active, p.State, nodes.FormatDuration(p.From),
+				nodes.FormatDuration(p.Until))})
+	}
+	if p, any := t.Silence.has(dead, reach); any && p.State != sim.StateOff {
+		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until, addressOnly: true,
+			text: fmt.Sprintf("the software of %s was gone from %s to %s, and its kernel kept the address", t.Active,
+				nodes.FormatDuration(p.From), nodes.FormatDuration(p.Until))})
+	}
+	return causes
+}
+
+// split is an instance in which both units served.
+func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash, why string) expect.Instance {
+	text, measures, shown := t.extent(owners, writers)
+	shown.From, shown.Until, shown.Machines = from, until, t.both()
+	shown.Text = why + "; " + text
+	lost := append(t.leftWrites(), t.run.WritesIn(t.Standby, t.At, t.Over)...)
+	shown.Lost = ids(lost)
+	return expect.Instance{Breach: shown, Over: t.Over, Measures: measures}
+}
+
+// returned is HZ-D2: an active that was replaced starts again and serves beside the new owner. Preconditions: it is configured to
+// take its address without asking, or it could not hear the new owner over the address's segment. Observation: both had the
+// address, or both were writers.
+func returned(r *expect.Run) []expect.Instance {
+	var found []expect.Instance
+	for _, t := range takeovers(r) {
+		for _, back := range t.returns() {
+			if back <= t.At || back > t.Over {
+				continue
+			}
+			owners, writers := t.clashes(back, t.Over)
+			if len(owners)+len(writers) == 0 {
+				continue
+			}
+			began := t.Over
+			for _, c := range append(owners, writers...) {
+				began = min(began, c.From)
+			}
+			why := t.deafReturn(back, began)
+			if why == "" {
+				continue
+			}
+			i := t.split(back, began, owners, writers, why)
+			i.Lost = ids(append(r.WritesIn(t.Active, back, t.Over), r.WritesIn(t.Standby, back, t.Over)...))
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// deafReturn says why a returned active did not find the new owner; "": it should have.
+func (t *taken) deafReturn(back, began time.Duration) string {
+	if config := t.config(t.Active, back); config != nil && config.Return == "naive" {
+		return fmt.Sprintf("%s returned at %s in mode naive", t.Active, nodes.FormatDuration(back))
+	}
+	apart := expect.Within(t.run.Reach().Apart(t.Segment, t.Active, t.Standby), back, began+1)
+	if len(apart) > 0 || t.faultOn(t.Segment, back, began) != nil {
+		return fmt.Sprintf("%s returned at %s and could not hear %s over %s", t.Active, nodes.FormatDuration(back),
+			t.Standby, t.Segment)
+	}
+	return ""
+}
+
+// lateChecks is HZ-D9: a takeover though the heartbeat path was not cut. Preconditions: the path is shared with clients under a
+// limit of bandwidth, or lost or delayed frames by itself, while the checks failed; and the active ran. Observation: the
+// takeover.
+func lateChecks(r *expect.Run) []expect.Instance {
+	var found []expect.Instance
+	for _, t := range takeovers(r) {
+		if t.Silence != nil || !t.alive(t.At) {
+			continue
+		}
+		w, err := t.checking(t.At).window()
+		if err != nil {
+			continue
+		}
+		from := max(t.From, t.At-w.Upper)
+		why := t.badPath(from)
+		if why == "" {
+			continue
+		}
+		owners, writers := t.clashes(from, t.Serving)
+		found = append(found, t.split(from, t.Serving, owners, writers, why))
+	}
+	return found
+}
+
+// badPath says what may have lost or delayed checks since from; "": nothing.
+func (t *taken) badPath(from time.Duration) string {
+	if e := t.faultOn(t.Heartbeat, from, t.At); e != nil {
+		return fmt.Sprintf("checks were lost or late: %s", e.Fault)
+	}
+	for _, s := range t.run.Segments {
+		switch {
+		case s.Name != t.Heartbeat:
+		case s.Base.Loss != nil && *s.Base.Loss > 0:
+			return fmt.Sprintf("%s loses %s of all frames", s.Name, *s.Base.Loss)
+		case s.Base.Bandwidth != nil && *s.Base.Bandwidth > 0 && t.Heartbeat == t.Segment:
+			return fmt.Sprintf("checks share %s with clients, at %s", s.Name, *s.Base.Bandwidth)
+		}
+	}
+	return ""
+}
