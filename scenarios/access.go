@@ -114,13 +114,7 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 	}
 	habits := p.habits(group, name, place)
 	fired.Verb = a.Verb
-	p.report(fired, a.Verb+": "+faults.Print(struct {
-		Path string     `yaml:"path"`
-		From string     `yaml:"from"`
-		To   string     `yaml:"to"`
-		Via  string     `yaml:"via"`
-		Size nodes.Size `yaml:"size"`
-	}{a.Path, a.From, a.To, a.Via, a.Size})[len("path: "):])
+	p.report(fired, a.String())
 	p.expecting(s, fired)
 	size := int64(a.Size)
 	if size == 0 {
@@ -134,6 +128,20 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 		p.answered(s, fired, p.replyOfOperation(op))
 	})
 	return nil
+}
+
+// String is the request as the user writes it.
+func (a *Access) String() string {
+	keys := struct {
+		From string     `yaml:"from"`
+		To   string     `yaml:"to"`
+		Via  string     `yaml:"via"`
+		Size nodes.Size `yaml:"size"`
+	}{a.From, a.To, a.Via, a.Size}
+	if a.Verb != client.VerbPut {
+		keys.Size = 0
+	}
+	return a.Verb + ": " + a.Path + ", " + faults.Print(keys)
 }
 
 // replyOfOperation puts what came of a client's operation into the words of `want`.

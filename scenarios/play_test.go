@@ -141,8 +141,8 @@ var lampKind = &nodes.Kind{
 
 var lampCatalogue = &Catalogue{Kinds: []*nodes.Kind{lampKind}}
 
-// drill is a scenario with two lamps and one client, and this timeline.
-func drill(t *testing.T, timeline ...string) *Scenario {
+// lampDrill is a scenario with two lamps and one client, and this timeline.
+func lampDrill(t *testing.T, timeline ...string) *Scenario {
 	t.Helper()
 	text := `# A timeline and what comes of it.
 name: rule
@@ -257,7 +257,7 @@ func TestTimeline(t *testing.T) {
 			[]string{"missed: step b hit nothing: crash: one"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := drill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
+			o := lampDrill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
 			if o.Err != nil {
 				t.Fatal(o.Err)
 			}

@@ -79,7 +79,7 @@ func TestAnswersAndWants(t *testing.T) {
 			[]string{"missed: step a: want ok, have no answer"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := drill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
+			o := lampDrill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
 			if o.Err != nil {
 				t.Fatal(o.Err)
 			}
