@@ -243,6 +243,14 @@ func (l *Link) Backlog(now time.Duration) time.Duration {
 	return max(l.out.busy, l.own.busy) - now
 }
 
+// Airtime is how long so many bytes keep the sending interface busy.
+func (l *Link) Airtime(bytes int) time.Duration {
+	if b := l.now.Bandwidth; b != nil && *b > 0 {
+		return airtime(bytes, *b)
+	}
+	return 0
+}
+
 // Latency is what a frame takes, jitter and bandwidth aside.
 func (l *Link) Latency() time.Duration { return value(l.now.Latency) }
 

@@ -59,30 +59,44 @@ func (m *machine) wayTo(a netip.Addr) (way, router *iface) {
 	return nil, nil
 }
 
-// links are those over which an address is reached, as far as somebody knows where it is.
-func (m *machine) links(a netip.Addr) (all []*sim.Link, known bool) {
+// way is the links over which an address is reached, as far as somebody knows where it is.
+type way struct {
+	links [3]*sim.Link
+	n     int
+	known bool
+}
+
+func (y *way) add(l *sim.Link) {
+	if l != nil {
+		y.links[y.n] = l
+		y.n++
+	}
+}
+
+func (m *machine) way(a netip.Addr) (y way) {
 	if m.local(a) {
-		return nil, true
+		y.known = true
+		return y
 	}
 	i, router := m.wayTo(a)
 	if i == nil {
-		return nil, false
+		return y
 	}
 	if router != nil {
-		all = append(all, i.link(router))
+		y.add(i.link(router))
 		exit := router.m.route(a)
 		to := exit.segment.owner(a)
 		if to == nil {
-			return all, false
+			return y
 		}
-		all = append(all, m.w.network.Link(router.m.name, m.name, to.m.name))
+		y.add(m.w.network.Link(router.m.name, m.name, to.m.name))
 		i = exit
 	}
-	n := i.neighbours[a]
-	if n == nil || n.at == nil {
-		return all, false
+	if n := i.neighbours[a]; n != nil && n.at != nil {
+		y.add(i.link(n.at))
+		y.known = true
 	}
-	return append(all, i.link(n.at)), true
+	return y
 }
 
 // owner is the first interface that has an address, or nil.

@@ -86,6 +86,7 @@ type tcpConn struct {
 	timer         *event
 	later         *event // to go on when the device has room
 	sent          time.Duration
+	paced         time.Duration // when the way ahead will have taken what was sent
 	roundTrip     time.Duration
 	retries       int
 	doubt         uint64 // what was sent when something did not get through; up to una: all is well
@@ -150,24 +151,38 @@ func (c *tcpConn) connect(try int) {
 // burst is how much may go out as one.
 func (c *tcpConn) burst() int {
 	most := tcpBurstMax
-	links, known := c.m.links(c.remote.Addr())
-	for _, l := range links {
+	y := c.m.way(c.remote.Addr())
+	for _, l := range y.links[:y.n] {
 		most = min(most, l.Burst(time.Millisecond)/tcpSegmentMax*tcpSegmentMax)
 	}
-	if !known {
+	if !y.known {
 		return tcpSegmentMax
 	}
 	return max(tcpSegmentMax, most)
 }
 
 // backlog is how long the busiest device on the way will be busy with what it has. What lies beyond its own a sender cannot
-// see in life; there congestion control finds out, and comes to the same.
-func (c *tcpConn) backlog() (most time.Duration) {
-	links, _ := c.m.links(c.remote.Addr())
-	for _, l := range links {
+// see in life; there congestion control finds out, and comes to the same. What is still on its way there it reckons with.
+func (c *tcpConn) backlog() time.Duration {
+	y := c.m.way(c.remote.Addr())
+	most := c.paced - c.m.w.now
+	for _, l := range y.links[:y.n] {
 		most = max(most, l.Backlog(c.m.w.now))
 	}
 	return most
+}
+
+// pace remembers how long the slowest device on a routed way will need for what is sent now.
+func (c *tcpConn) pace(bytes int) {
+	y := c.m.way(c.remote.Addr())
+	if y.n < 2 {
+		return
+	}
+	var most time.Duration
+	for _, l := range y.links[:y.n] {
+		most = max(most, l.Airtime(bytes))
+	}
+	c.paced = max(c.paced, c.m.w.now) + most
 }
 
 // push sends what the window and the device let through.
@@ -219,6 +234,7 @@ func (c *tcpConn) sendFrom(seq, most uint64) {
 	c.sent = c.m.w.now
 	c.nxt = max(c.nxt, seq+uint64(len(data)))
 	c.emit(flagACK, seq, data, c)
+	c.pace(len(data))
 }
 
 // miss is told when something that this end waits an answer for did not get through.
