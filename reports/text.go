@@ -90,6 +90,11 @@ func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
 	return fresh
 }
 
+// AddRange counts what the whole range of seeds of a case did not show.
+func (s *Summary) AddRange(of string, j scenarios.Judged) {
+	s.Failures = append(s.Failures, &Failure{Verdict: j.Verdict, Case: of, What: j.Name, Evidence: j.Evidence})
+}
+
 // failures are what keeps the play from passing.
 func failures(o *scenarios.Outcome) []*Failure {
 	var list []*Failure
@@ -190,45 +195,77 @@ func Speed(virtual, wall time.Duration) string {
 	return digits + " x life"
 }
 
-// shownFailures is how many failures of a scenario are told in full.
+// shownFailures is how many plays of a scenario that failed are told in full.
 const shownFailures = 5
 
-// Failed writes what went wrong in a scenario: for each failure the claim, the evidence, the command that plays it again, and
-// where its trace lies.
+// Failed writes what went wrong in a scenario: of each case that failed, and of the first seed that showed it, the claims with
+// their evidence, what happened around, the command that plays it again, and where its trace lies.
 func (t *Text) Failed(s *Summary, again func(f *Failure) string) {
-	for i, f := range s.Failures {
-		if i == shownFailures {
-			fmt.Fprintf(t.out, "\nand %d more failures of %s: see its run.json files\n", len(s.Failures)-i, s.Name)
-			return
+	rest, shown := s.Failures, 0
+	for ; len(rest) > 0 && shown < shownFailures; shown++ {
+		n := 1
+		for n < len(rest) && rest[n].samePlay(rest[0]) {
+			n++
 		}
+		t.failedPlay(rest[:n], again(rest[0]))
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(t.out, "\nand %s of %s: see its run.json files\n", number(len(rest), "more failure"), s.Name)
+	}
+}
+
+// samePlay reports whether both failures were first seen in one play.
+func (f *Failure) samePlay(other *Failure) bool {
+	return f.Case == other.Case && len(f.Seeds) > 0 && len(other.Seeds) > 0 && f.Seeds[0] == other.Seeds[0]
+}
+
+const indent = "      "
+
+// failedPlay writes what went wrong in one play.
+func (t *Text) failedPlay(failures []*Failure, again string) {
+	fmt.Fprintln(t.out)
+	var moments []Moment
+	for _, f := range failures {
 		head := "FAIL"
 		if f.Verdict != expect.Violation {
 			head = strings.ToUpper(string(f.Verdict))
 		}
-		fmt.Fprintf(t.out, "\n%s  %s  seed %d  %s\n", t.paint(f.Verdict, head), f.Case, f.Seeds[0], f.What)
+		seed := "all seeds"
+		if len(f.Seeds) > 0 {
+			seed = fmt.Sprintf("seed %d", f.Seeds[0])
+		}
+		line, what := fmt.Sprintf("%s  %s  %s", head, f.Case, seed), "  "+f.What
+		if len(line)+len(what) > width {
+			what = "\n" + indent + f.What
+		}
+		fmt.Fprintln(t.out, t.paint(f.Verdict, head)+line[len(head):]+what)
 		for _, line := range f.Evidence {
-			t.wrapped("      ", Printable(line))
+			t.wrapped(indent, Printable(line))
 		}
-		if len(f.Moments) > 0 {
-			fmt.Fprintln(t.out)
-		}
-		for _, m := range f.Moments { // The last one has the longest time.
-			longest := len(f.Moments[len(f.Moments)-1].clock())
-			t.wrapped("      ", fmt.Sprintf("%*s  %s", longest, m.clock(), m.Text))
-		}
-		fmt.Fprintln(t.out)
 		if len(f.Seeds) > 1 {
-			t.wrapped("      ", "as well:  "+alsoSeeds(f.Seeds[1:]))
+			t.wrapped(indent, "as well in "+seedList(f.Seeds[1:]))
 		}
-		fmt.Fprintf(t.out, "      again:    %s\n", again(f))
-		if f.Trace != "" {
-			fmt.Fprintf(t.out, "      trace:    %s\n", f.Trace)
+		if len(moments) == 0 {
+			moments = f.Moments
 		}
+	}
+	fmt.Fprintln(t.out)
+	for _, m := range moments { // The last one has the longest time.
+		longest := len(moments[len(moments)-1].clock())
+		t.wrapped(indent, fmt.Sprintf("%*s  %s", longest, m.clock(), m.Text))
+	}
+	if len(moments) > 0 {
+		fmt.Fprintln(t.out)
+	}
+	fmt.Fprintf(t.out, "%sagain:  %s\n", indent, again)
+	if trace := failures[0].Trace; trace != "" {
+		fmt.Fprintf(t.out, "%strace:  %s\n", indent, trace)
 	}
 }
 
-// alsoSeeds names a few seeds and counts the rest.
-func alsoSeeds(seeds []uint64) string {
+// seedList names a few seeds and counts the rest.
+func seedList(seeds []uint64) string {
 	const named = 6
 	words := make([]string, 0, named)
 	for _, s := range seeds[:min(named, len(seeds))] {

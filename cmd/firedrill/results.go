@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"firedrill/reports"
+	"firedrill/scenarios"
+	"firedrill/scenarios/expect"
+)
+
+// results takes the outcomes of a batch as they come: it writes their files, prints what there is to print, and knows how it
+// ends.
+type results struct {
+	order   []*group
+	groups  map[string]*group // by the scenario's name
+	longest int               // of the names
+	stdout  io.Writer
+	text    *reports.Text // nil: JSON lines instead
+	trace   bool          // of every play
+	bar     *progress
+	begin   time.Time
+
+	violated, unclear, faulty bool
+}
+
+// group is one scenario of the batch.
+type group struct {
+	selection
+	folder  *reports.Folder
+	summary reports.Summary
+	plays   float64 // how many there are to be; a range of seeds can be longer than any integer
+	told    bool
+}
+
+// newResults makes the folder of each scenario, so that one that cannot be written is known before anything is played.
+func newResults(o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer) (*results, error) {
+	r := &results{stdout: stdout, trace: o.trace, begin: time.Now(), groups: map[string]*group{}}
+	if !o.json {
+		r.text = reports.NewText(stdout, wantsColour(stdout))
+	}
+	plays := 0.0
+	for _, s := range selections {
+		g := &group{selection: s}
+		for _, c := range s.cases {
+			of := c.Seeds
+			if seeds != nil {
+				of = *seeds
+			}
+			g.plays += float64(of.Last-of.First) + 1
+		}
+		var err error
+		if o.out == "" {
+			g.folder, err = reports.NewFolder(resultsFolder, s.file.Name, r.begin)
+		} else {
+			g.folder, err = reports.NewPlainFolder(o.out, s.file.Name)
+		}
+		if err != nil {
+			return nil, &exit{statusUsage, fmt.Errorf("results of %s: %w", s.file.Name, err)}
+		}
+		r.order = append(r.order, g)
+		r.groups[s.file.Name] = g
+		r.longest = max(r.longest, len(s.file.Name))
+		plays += g.plays
+	}
+	r.bar = newProgress(stderr, plays)
+	return r, nil
+}
+
+// cases are all that are to be played, in order.
+func (r *results) cases() []*scenarios.Case {
+	var cases []*scenarios.Case
+	for _, g := range r.order {
+		cases = append(cases, g.cases...)
+	}
+	return cases
+}
+
+// take takes the next result. The error is for what could not be written; the play is counted all the same.
+func (r *results) take(result scenarios.Result) error {
+	o, g := result.Outcome, r.groups[result.Case.File.Name]
+	r.weigh(o.Verdict, o.Err)
+	fresh := g.summary.Add(o)
+	for _, f := range fresh {
+		f.Trace = filepath.Join(g.folder.Shown(o), "trace.jsonl")
+	}
+	var printed error
+	if r.text == nil {
+		printed = unwritten(reports.WriteLine(r.stdout, o))
+	}
+	for _, j := range result.Range {
+		r.weigh(j.Verdict, nil)
+		g.summary.AddRange(result.Case.Name, j)
+	}
+	written := g.folder.Write(o, r.trace || len(fresh) > 0)
+	if written != nil {
+		written = &exit{statusFault, fmt.Errorf("results of %s, seed %d: %w", o.Scenario.Case, o.Scenario.Seed, written)}
+	}
+	if float64(g.summary.Plays) == g.plays {
+		printed = errors.Join(printed, r.tell(g))
+	}
+	r.bar.step(o.Verdict)
+	return errors.Join(printed, written)
+}
+
+// weigh notes what a verdict means for the exit status.
+func (r *results) weigh(v expect.Verdict, err error) {
+	switch {
+	case err != nil:
+		r.faulty = true
+	case v == expect.Violation:
+		r.violated = true
+	case v == expect.Vacuous || v == expect.Inconclusive:
+		r.unclear = true
+	}
+}
+
+// tell prints the line of a scenario that is done.
+func (r *results) tell(g *group) error {
+	g.told = true
+	if r.text == nil || g.summary.Plays == 0 {
+		return nil
+	}
+	r.bar.clear()
+	r.text.Scenario(&g.summary, r.longest)
+	return unwritten(r.text.Flush())
+}
+
+// finish closes the folders and prints what is left to print: scenarios that were not played to the end, failures, the total.
+func (r *results) finish() error {
+	r.bar.clear()
+	var wrong []error
+	var played []*reports.Summary
+	for _, g := range r.order {
+		if !g.told {
+			wrong = append(wrong, r.tell(g))
+		}
+		if err := g.folder.Close(); err != nil {
+			wrong = append(wrong, &exit{statusFault, fmt.Errorf("results of %s: %w", g.file.Name, err)})
+		}
+		if g.summary.Plays > 0 {
+			played = append(played, &g.summary)
+		}
+	}
+	if r.text != nil {
+		for _, g := range r.order {
+			r.text.Failed(&g.summary, g.again)
+		}
+		r.text.Total(played, time.Since(r.begin))
+		wrong = append(wrong, unwritten(r.text.Flush()))
+	}
+	return errors.Join(wrong...)
+}
+
+// again is the command that plays a failure again.
+func (g *group) again(f *reports.Failure) string {
+	command := "firedrill run " + quote(g.target+f.Case[len(g.file.Name):])
+	if len(f.Seeds) > 0 {
+		command += fmt.Sprintf(" --seed %d", f.Seeds[0])
+	}
+	return command
+}
+
+// status is the exit status of all that was taken.
+func (r *results) status() int {
+	switch {
+	case r.faulty:
+		return statusFault
+	case r.violated:
+		return statusFailed
+	case r.unclear:
+		return statusUnclear
+	}
+	return statusPass
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"firedrill/scenarios"
+	"firedrill/sim"
+	"firedrill/sim/virtual"
+)
+
+// options are the flags of run, as the user wrote them.
+type options struct {
+	seed, seeds string
+	jobs        int
+	out         string
+	json, trace bool
+}
+
+// resultsFolder is where results lie unless --out says otherwise.
+const resultsFolder = ".firedrill"
+
+func newRun() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "run [FILE|DIR|NAME|NAME/CASE...]",
+		Short: "Play scenarios and judge what happened",
+		Long: `run plays scenarios in the virtual world, each case with each of its seeds, and
+judges what happened. Without arguments it plays those that ship with firedrill.
+A case is named by its values: heartbeat-cut/long; values may be left out.
+
+Results lie in .firedrill/SCENARIO/TIME/CASE/seed-N: run.json, and trace.jsonl
+for the plays that went wrong. The same build, scenario and seed give the same
+bytes each time. ` + "`latest`" + ` beside TIME is a link to the newest.`,
+		Example: `  firedrill run                                every shipped scenario
+  firedrill run heartbeat-cut/long --seed 7    one play, the same each time
+  firedrill run drills/ --seeds 1..100 --jobs 8 --json`,
+		ValidArgsFunction: completeTargets,
+		RunE:              func(c *cobra.Command, args []string) error { return o.run(c, args) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.seed, "seed", "", "play this seed instead of the scenario's own `N`")
+	f.StringVar(&o.seeds, "seeds", "", "play these seeds instead, both ends included: `A..B`")
+	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "play so many at once: `N`")
+	f.StringVar(&o.out, "out", "", "write results to `DIR`/SCENARIO, without a TIME")
+	f.BoolVar(&o.json, "json", false, "print one line of JSON per play, and nothing else")
+	f.BoolVar(&o.trace, "trace", false, "write trace.jsonl for every play")
+	c.MarkFlagsMutuallyExclusive("seed", "seeds")
+	return c
+}
+
+// twice is how often a play is played once more, to be compared.
+const twice = 20
+
+// run plays what the arguments name.
+func (o *options) run(c *cobra.Command, args []string) error {
+	seeds, err := o.seedRange(c)
+	if err != nil {
+		return err
+	}
+	if o.jobs < 1 {
+		return fmt.Errorf("--jobs: want at least 1, have %d", o.jobs)
+	}
+	selections, err := resolve(args)
+	if err != nil {
+		return err
+	}
+	r, err := newResults(o, selections, seeds, c.OutOrStdout(), c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible(c.Context(), func() {
+		_, _ = fmt.Fprintln(c.ErrOrStderr(), "firedrill: interrupted; writing what is finished. Once more to end at once.")
+	})
+	defer stop()
+	batch := scenarios.Batch{
+		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice,
+		World: func(seed uint64) sim.World { return virtual.New(seed) },
+	}
+	err = batch.Play(ctx, scenarios.Turns(r.cases(), seeds), r.take)
+	if errors.Is(err, context.Canceled) {
+		err = &exit{statusInterrupted, nil}
+	}
+	if err = errors.Join(err, r.finish()); err == nil && r.status() != statusPass {
+		err = &exit{r.status(), nil}
+	}
+	return err
+}
+
+// seedRange is the range of seeds that the flags ask for; nil: each case's own.
+func (o *options) seedRange(c *cobra.Command) (*scenarios.Seeds, error) {
+	switch {
+	case c.Flags().Changed("seed"):
+		n, err := parseSeed(o.seed)
+		if err != nil {
+			return nil, fmt.Errorf("--seed: %w", err)
+		}
+		return &scenarios.Seeds{First: n, Last: n}, nil
+	case c.Flags().Changed("seeds"):
+		first, last, found := strings.Cut(o.seeds, "..")
+		if !found {
+			return nil, fmt.Errorf("--seeds: want a range such as 1..50, have %q; one seed is --seed", o.seeds)
+		}
+		a, err := parseSeed(first)
+		b, errB := parseSeed(last)
+		if err := errors.Join(err, errB); err != nil {
+			return nil, fmt.Errorf("--seeds %s: %w", o.seeds, err)
+		}
+		if a > b {
+			return nil, fmt.Errorf("--seeds: want the lower end first, have %q; perhaps %d..%d", o.seeds, b, a)
+		}
+		return &scenarios.Seeds{First: a, Last: b}, nil
+	}
+	return nil, nil
+}
+
+func parseSeed(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("want a seed from 0 to %d, have %q", uint64(1<<64-1), text)
+	}
+	return n, nil
+}
+
+// interruptible returns a context that ends with the first interrupt; the second one ends the process at once.
+func interruptible(parent context.Context, first func()) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			first()
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+		<-signals
+		os.Exit(statusInterrupted)
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+	}
+}
