@@ -71,7 +71,7 @@ func dualWriters(seed uint64) *scenarios.Outcome {
 				Verdict: expect.Violation, Evidence: evidence,
 				Breaches: []expect.Breach{{From: 383*time.Second + 1, Until: 949 * time.Second, Events: []int{role, 7}}}}},
 		},
-		Undocumented: []string{"check_semantics"},
+		Undocumented: []string{"HZ-D2", "check_semantics=spaced", "check_semantics=within"},
 		Run: &expect.Run{
 			Events: trace.Events(),
 			Steps: []expect.Fired{

@@ -144,15 +144,30 @@ func (t *Text) Scenario(s *Summary, longest int) {
 	if s.Cases > 1 {
 		played = fmt.Sprintf("%s, %d cases", played, s.Cases)
 	}
-	head, ended, speed := fmt.Sprintf("%s  %-22s", name, played), counts(s.Verdicts, s.Plays), Speed(s.Virtual, s.Wall)
+	head, ended, speed := fmt.Sprintf("%s  %-20s", name, played), counts(s.Verdicts, s.Plays), Speed(s.Virtual, s.Wall)
 	between := "  "
 	if len(head)+len(ended)+len(speed)+4 > width {
 		head, between = strings.TrimRight(head, " "), "\n"+strings.Repeat(" ", longest+2)
 	}
 	fmt.Fprintf(t.out, "%s%s%s%*s%s\n", head, between, t.paint(s.worst(), ended), max(2, 10-len(ended)), "", speed)
 	if len(s.Undocumented) > 0 {
-		t.wrapped(strings.Repeat(" ", longest+2), "undocumented: "+strings.Join(s.Undocumented, ", "))
+		t.wrapped(strings.Repeat(" ", longest+2), "undocumented: "+strings.Join(options(s.Undocumented), ", "))
 	}
+}
+
+// options puts the choices of one option together: check_semantics=spaced/within. Marks are sorted.
+func options(marks []string) []string {
+	var list []string
+	last := ""
+	for _, m := range marks {
+		option, choice, found := strings.Cut(m, "=")
+		if found && option == last {
+			list[len(list)-1] += "/" + choice
+			continue
+		}
+		list, last = append(list, m), option
+	}
+	return list
 }
 
 // counts is `pass`, or `2 hazard, 8 pass`, worst first.
@@ -179,20 +194,20 @@ func (s *Summary) worst() expect.Verdict {
 	return expect.Pass
 }
 
-// Speed is how much faster than life, in words: `8,900 x life`.
+// Speed is how much faster than life, in words: `8,900x life`.
 func Speed(virtual, wall time.Duration) string {
 	if wall <= 0 {
 		return ""
 	}
 	n := int64(virtual / max(wall, 1))
 	if n < 10 {
-		return fmt.Sprintf("%.1f x life", virtual.Seconds()/wall.Seconds())
+		return fmt.Sprintf("%.1fx life", virtual.Seconds()/wall.Seconds())
 	}
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
-	return digits + " x life"
+	return digits + "x life"
 }
 
 // shownFailures is how many plays of a scenario that failed are told in full.
