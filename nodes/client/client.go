@@ -192,13 +192,13 @@ func (c *caller) begin(env nodes.Env, config *Config) {
 	}
 }
 
-// prepare gives an operation its ID, and at the first try its payload.
+// prepare gives an operation its ID, and a put its payload.
 func (c *caller) prepare(op nodes.Operation) nodes.Operation {
 	op.ID = c.config.NextID()
-	if op.Verb != VerbPut || op.Attempt > 1 {
+	if op.Verb != VerbPut {
 		return op
 	}
-	if op.Payload == nil {
+	if op.Payload == nil { // Otherwise it is one's own, or that of the try before.
 		c.payload = fill(c.payload[:0], op.ID, int(op.Size))
 		op.Payload = c.payload
 	}

@@ -25,11 +25,15 @@ import (
 type shelf struct {
 	files  map[string][]byte
 	refuse int
-	asked  []string // Host and method of each request
+	asked  []string // host and method of each request, and whether it was to be the last
 }
 
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.asked = append(s.asked, r.Host+" "+r.Method)
+	asked := r.Host + " " + r.Method
+	if r.Close {
+		asked += ", and close"
+	}
+	s.asked = append(s.asked, asked)
 	body, err := io.ReadAll(r.Body)
 	_, there := s.files[r.URL.Path]
 	switch {
@@ -343,6 +347,9 @@ func TestDo(t *testing.T) {
 		put.Group != "office" || put.Client != "office" || put.Target != "one" {
 		t.Errorf("want where it went and when, have %+v", put)
 	}
+	if want := []string{"10.0.0.11 PUT, and close"}; !cmp.Equal(h.one.asked, want) {
+		t.Errorf("want %q, have %q", want, h.one.asked)
+	}
 	get := h.do(c, nodes.Operation{Verb: client.VerbGet, Path: "/data/x"})
 	if get.Result != nodes.ResultOK || get.Hash != put.Hash || get.Size != 5000 || get.ID != 2 {
 		t.Errorf("get: %+v", get)
@@ -373,6 +380,90 @@ func TestDo(t *testing.T) {
 	}
 	if len(h.history) != 8 || h.history[0].ID != put.ID {
 		t.Errorf("want each recorded, have %d", len(h.history))
+	}
+}
+
+// strict is a dialect that wants either a response or an error.
+type strict struct {
+	nodes.Dialect
+	t *testing.T
+}
+
+func (s strict) Result(op *nodes.Operation, response *http.Response, body []byte, err error) nodes.Result {
+	if (response == nil) != (err != nil) {
+		s.t.Errorf("want a response or an error, have %v and %v", response, err)
+	}
+	return s.Dialect.Result(op, response, body, err)
+}
+
+// A response that breaks off is none, whatever its status said.
+func TestHalfAResponse(t *testing.T) {
+	h := newHall(t, 1)
+	h.Machine("two").Go("server", func(env nodes.Env) {
+		l, err := env.Net().ListenTCP("tcp", &net.TCPAddr{Port: 81})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		web.Serve(env, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			io.WriteString(w, "hello")
+		}))
+	})
+	c := h.config()
+	c.Place, c.Dialect = place("two", "10.0.0.12:81"), strict{client.Files, t}
+	for _, verb := range []string{client.VerbPut, client.VerbGet} {
+		op := h.do(c, nodes.Operation{Verb: verb, Path: "/x"})
+		if op.Result != nodes.ResultUnknown || op.Status != 0 || !strings.Contains(op.Err, "unexpected EOF") || op.Size != 0 {
+			t.Errorf("%s: want it unknown, have %+v", verb, op)
+		}
+	}
+}
+
+// hangUps notes when its connections' peers hang up.
+type hangUps struct {
+	net.Listener
+	seen func()
+}
+
+type watched struct {
+	net.Conn
+	seen func()
+}
+
+func (l hangUps) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return watched{c, l.seen}, err
+}
+
+func (c watched) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.seen()
+	}
+	return n, err
+}
+
+// A client keeps its connection while it runs, and hangs up when it has been stopped.
+func TestClientHangsUp(t *testing.T) {
+	h := newHall(t, 1)
+	var at []time.Duration
+	h.Machine("two").Go("server", func(env nodes.Env) {
+		l, err := env.Net().ListenTCP("tcp", &net.TCPAddr{Port: 81})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		web.Serve(env, hangUps{l, func() { at = append(at, h.Now()) }}, h.two)
+	})
+	c := h.config()
+	c.Place, c.Rate, c.Put = place("two", "10.0.0.12:81"), nodes.Rate{N: 1, Per: time.Second}, 1
+	one := client.New(c)
+	h.Machine("office").Go("client", one.Run)
+	h.At(20*time.Second, one.Stop)
+	h.run(40 * time.Second)
+	if len(at) != 1 || at[0] < 20*time.Second || at[0] > 22*time.Second {
+		t.Errorf("want one hanging up after 20s, have %v", at)
 	}
 }
 
@@ -449,7 +540,7 @@ func TestAsk(t *testing.T) {
 			io.WriteString(w, `{"z": "last \"first\"", "a": 1.50, "role": "", "peer": null, "up": true, "list": [1, "b"], "in": {"k": 2}}`)
 		case "/echo":
 			web.Reply(w, http.StatusOK, map[string]string{"body": string(body), "method": r.Method,
-				"type": r.Header.Get("Content-Type")})
+				"type": r.Header.Get("Content-Type"), "zclose": fmt.Sprint(r.Close)})
 		case "/no":
 			web.Refuse(w, http.StatusForbidden, "not-available")
 		case "/list":
@@ -485,7 +576,8 @@ func TestAsk(t *testing.T) {
 			{Key: "z", Value: `last "first"`}, {Key: "a", Value: "1.50"}, {Key: "role"}, {Key: "peer"}, {Key: "up", Value: "true"},
 			{Key: "list", Value: `[1,"b"]`}, {Key: "in", Value: `{"k":2}`}}}},
 		{"a body", ask("10.0.0.12:8080", nodes.Request{Method: "POST", Path: "/echo", Body: []byte(`{}`)}), nodes.Answer{Status: 200,
-			Fields: []nodes.Attr{{Key: "body", Value: "{}"}, {Key: "method", Value: "POST"}, {Key: "type", Value: "application/json"}}}},
+			Fields: []nodes.Attr{{Key: "body", Value: "{}"}, {Key: "method", Value: "POST"}, {Key: "type", Value: "application/json"},
+				{Key: "zclose", Value: "true"}}}},
 		{"a refusal", get("/no"), nodes.Answer{Status: 403, Fields: []nodes.Attr{{Key: "reason", Value: "not-available"}}}},
 		{"a list", get("/list"), nodes.Answer{Status: 200}},
 		{"half an object", get("/text"), nodes.Answer{Status: 200}},
