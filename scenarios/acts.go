@@ -26,6 +26,12 @@ func verbNames() []string {
 	return names
 }
 
+// verbHas reports whether a key belongs to a verb.
+func verbHas(verb, key string) bool {
+	f := faultVerb(verb)
+	return f != nil && slices.ContainsFunc(faults.Fields(f.New()), func(f faults.Field) bool { return f.Key == key })
+}
+
 func faultVerb(word string) *faults.Verb {
 	all := faults.All()
 	for i := range all {
@@ -59,7 +65,7 @@ type accessKeys struct {
 }
 
 // readAct reads the verb of a step with what belongs to it, and the keys that all steps have.
-func (b *builder) readAct(n *node, verb entry, path string, more []string, keys *stepKeys) any {
+func (b *builder) readAct(n *node, verb entry, path string, more []string, keys *endKeys) any {
 	if f := faultVerb(verb.key); f != nil {
 		fault := f.New()
 		if b.fields(n, path, fmt.Sprintf("%q", verb.key), more, fault, keys) {

@@ -87,10 +87,10 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 		m.addf(place{}, "want a first comment: # and why the scenario exists")
 	}
 	checkName(m, root, file)
-	family := newFamily(m, root, isVerb)
+	family := newFamily(m, root)
 	if t := root.get("timeline"); t != nil && t.shape == list {
 		for _, step := range t.items {
-			checkOrder(m, step, isVerb)
+			checkOrder(m, step)
 		}
 	}
 	for _, c := range family.members() {

@@ -22,6 +22,9 @@ type Mistakes struct {
 	lines []string
 }
 
+// longestMessage bounds what a message quotes of the file, in bytes.
+const longestMessage = 500
+
 // shownMistakes is how many mistakes Error shows; it counts the rest.
 const shownMistakes = 50
 
@@ -49,7 +52,11 @@ func (m *Mistakes) excerpt(b *strings.Builder, at Mistake) {
 	}
 	width := len(fmt.Sprint(at.Line))
 	skip, caret := window(m.lines[at.Line-1], at.Column)
-	for n := max(1, at.Line-2); n <= at.Line; n++ {
+	first := max(1, at.Line-2)
+	if skip > 0 {
+		first = at.Line // The lines above would be cut in the middle too.
+	}
+	for n := first; n <= at.Line; n++ {
 		mark := " "
 		if n == at.Line {
 			mark = ">"
@@ -113,7 +120,11 @@ func (m *notes) lastf(at place, format string, args ...any) {
 }
 
 func (m *notes) addf(at place, format string, args ...any) {
-	mistake := Mistake{Line: max(1, at.line), Column: max(1, at.column), Message: fmt.Sprintf(format, args...)}
+	message := fmt.Sprintf(format, args...)
+	if len(message) > longestMessage {
+		message = strings.ToValidUTF8(message[:longestMessage], "") + " .."
+	}
+	mistake := Mistake{Line: max(1, at.line), Column: max(1, at.column), Message: message}
 	if m.done[at] {
 		return
 	}

@@ -28,30 +28,37 @@ func merge(below, above *node) *node {
 
 // mergeStep lays an overlay over a step: another time replaces the whole time, a verb drops the old `with`, another verb every
 // old adverb.
-func mergeStep(step, above *node, isVerb func(string) bool) *node {
-	old := verbOf(step, isVerb)
-	verb := verbOf(above, isVerb)
+func mergeStep(step, above *node) *node {
+	parts, aboveParts := partsOf(step), partsOf(above)
+	old, verb := verbOf(step), verbOf(above)
 	kept := *step
 	kept.entries = nil
-	retimed := slices.ContainsFunc(above.entries, func(e entry) bool { return slices.Contains(wholeTimes, e.key) })
+	retimed := slices.ContainsFunc(above.entries, func(e entry) bool { return aboveParts[e.key] == partTime })
 	for _, e := range step.entries {
-		isTime, isRest := slices.Contains(timeKeys, e.key), slices.Contains(restKeys, e.key)
+		part := parts[e.key]
 		switch {
-		case isTime && retimed:
-		case !isTime && !isRest && verb != "" && verb != old: // The old verb and its adverbs.
+		case part <= partDetail && retimed:
+		case (part == partVerb || part == partAdverb) && verb != "" && verb != old:
 		case e.key == "with" && verb != "":
 		default:
 			kept.entries = append(kept.entries, e)
 		}
 	}
+	for _, e := range above.entries {
+		part := aboveParts[e.key]
+		if part == partDetail && verb == "" && verbHas(old, e.key) && !retimed {
+			part = partAdverb // The overlay leaves the time alone, so this is about the verb.
+		}
+		parts[e.key] = part
+	}
 	merged := *merge(&kept, above)
 	merged.entries = slices.Clone(merged.entries)
-	slices.SortStableFunc(merged.entries, func(a, b entry) int { return partOf(a.key, isVerb) - partOf(b.key, isVerb) })
+	slices.SortStableFunc(merged.entries, func(a, b entry) int { return parts[a.key] - parts[b.key] })
 	return &merged
 }
 
 // verbOf is the first verb among the keys of a step, or "".
-func verbOf(step *node, isVerb func(string) bool) string {
+func verbOf(step *node) string {
 	for _, e := range step.entries {
 		if isVerb(e.key) {
 			return e.key
@@ -60,19 +67,48 @@ func verbOf(step *node, isVerb func(string) bool) string {
 	return ""
 }
 
-// partOf tells the parts of a step apart: 0 the time, 1 its details, 2 the verb, 3 adverbs, 4 the rest.
-func partOf(key string, isVerb func(string) bool) int {
-	switch {
-	case slices.Contains(wholeTimes, key):
-		return 0
-	case slices.Contains(timeKeys, key):
-		return 1
-	case isVerb(key):
-		return 2
-	case slices.Contains(restKeys, key):
-		return 4
+// The parts of a step, in their order.
+const (
+	partTime   = iota // at, then, after
+	partDetail        // what belongs to the time
+	partVerb
+	partAdverb // what belongs to the verb
+	partRest
+)
+
+// partsOf tells to which part of a step each of its keys belongs. A key that both a time and a verb can have, such as nth,
+// belongs to what it stands behind.
+func partsOf(step *node) map[string]int {
+	parts := map[string]int{}
+	verb := ""
+	for _, e := range step.entries {
+		part := partAdverb
+		switch {
+		case slices.Contains(wholeTimes, e.key):
+			part = partTime
+		case slices.Contains(timeKeys, e.key) && !verbHas(verb, e.key):
+			part = partDetail
+		case isVerb(e.key):
+			part, verb = partVerb, e.key
+		case slices.Contains(restKeys, e.key):
+			part = partRest
+		}
+		parts[e.key] = part
 	}
-	return 3
+	return parts
+}
+
+// keysOf returns a step with only those of its keys that belong to some parts.
+func keysOf(step *node, from, to int) *node {
+	parts := partsOf(step)
+	out := *step
+	out.entries = nil
+	for _, e := range step.entries {
+		if part := parts[e.key]; part >= from && part <= to {
+			out.entries = append(out.entries, e)
+		}
+	}
+	return &out
 }
 
 // timelineEdit is what overlays do to the steps of a case, by name.
@@ -89,7 +125,7 @@ type stepPatch struct {
 
 // apply makes the timeline of a case. A step that one overlay skips stays skipped, whatever others change in it, so that the
 // order of the axes does not matter for that.
-func (e *timelineEdit) apply(m *notes, timeline []*node, isVerb func(string) bool) []*node {
+func (e *timelineEdit) apply(m *notes, timeline []*node) []*node {
 	steps := slices.Clone(timeline)
 	find := func(name string) int {
 		return slices.IndexFunc(steps, func(s *node) bool { return stepName(s) == name })
@@ -98,7 +134,7 @@ func (e *timelineEdit) apply(m *notes, timeline []*node, isVerb func(string) boo
 	for _, p := range e.patches {
 		if p.value.shape == mapping {
 			if i := find(p.step); i >= 0 {
-				steps[i] = mergeStep(steps[i], p.value, isVerb)
+				steps[i] = mergeStep(steps[i], p.value)
 			}
 		}
 		if p.value.shape == scalar && p.value.text == "skip" {
@@ -118,13 +154,13 @@ func (e *timelineEdit) apply(m *notes, timeline []*node, isVerb func(string) boo
 				continue
 			}
 			// Times stay where they are: what changes is which act comes first.
-			first, second := timed(steps[i+1], steps[i], isVerb), timed(steps[i], steps[i+1], isVerb)
+			first, second := timed(steps[i+1], steps[i]), timed(steps[i], steps[i+1])
 			steps[i], steps[i+1] = first, second
 		case "twice":
 			again := mergeStep(steps[i], &node{shape: mapping, at: p.value.at, entries: []entry{
 				{key: "then", at: p.value.at, value: scalarf(p.value.at, "0s")},
 				{key: "step", at: p.value.at, value: scalarf(p.value.at, "%s-again", p.step)},
-			}}, isVerb)
+			}})
 			steps = slices.Insert(steps, i+1, again)
 		}
 	}
@@ -132,19 +168,9 @@ func (e *timelineEdit) apply(m *notes, timeline []*node, isVerb func(string) boo
 }
 
 // timed is a step with the time of another.
-func timed(step, other *node, isVerb func(string) bool) *node {
+func timed(step, other *node) *node {
 	out := *step
-	out.entries = nil
-	for _, e := range other.entries {
-		if partOf(e.key, isVerb) <= 1 {
-			out.entries = append(out.entries, e)
-		}
-	}
-	for _, e := range step.entries {
-		if partOf(e.key, isVerb) > 1 {
-			out.entries = append(out.entries, e)
-		}
-	}
+	out.entries = append(keysOf(other, partTime, partDetail).entries, keysOf(step, partVerb, partRest).entries...)
 	return &out
 }
 

@@ -9,8 +9,8 @@ import (
 	"firedrill/nodes"
 )
 
-// stepKeys are the keys that steps with any verb have; what belongs to the time comes first.
-type stepKeys struct {
+// whenKeys are the time of a step.
+type whenKeys struct {
 	At    *time.Duration `yaml:"at"`
 	Then  *time.Duration `yaml:"then"`
 	After string         `yaml:"after" ref:"fact"`
@@ -19,7 +19,10 @@ type stepKeys struct {
 	Done  nodes.Share    `yaml:"done"`
 	Like  string         `yaml:"like"`
 	Plus  time.Duration  `yaml:"plus"`
+}
 
+// endKeys are the rest of a step, whatever its verb. `want` is read on its own.
+type endKeys struct {
 	For    time.Duration `yaml:"for"`
 	Within time.Duration `yaml:"within"`
 	Every  time.Duration `yaml:"every"`
@@ -71,7 +74,6 @@ func (b *builder) nameSteps(timeline *node) {
 }
 
 func (b *builder) readStep(n *node) Step {
-	keys := stepKeys{Nth: 1}
 	var verbs []entry
 	for _, e := range n.entries {
 		if isVerb(e.key) {
@@ -86,23 +88,28 @@ func (b *builder) readStep(n *node) Step {
 		b.fault(verbs[0].at, "%q is not supported yet", verbs[0].key)
 		return Step{Name: stepName(n)}
 	}
-	path := "timeline/" + stepName(n)
-	b.checkCovers(n)
 	step := Step{Name: stepName(n), Line: n.at.line}
-	more := []string{"want", "only", "except"}
+	path := "timeline/" + step.Name
+	b.checkCovers(n)
+
+	when, timing := whenKeys{Nth: 1}, keysOf(n, partTime, partDetail)
+	b.fields(timing, path, "the time of a step", nil, &when)
+	b.checkTime(timing, &when)
+	step.When = When{At: when.At, Then: when.Then, After: when.After, Of: when.Of, Nth: when.Nth, Done: when.Done,
+		Like: when.Like, Plus: when.Plus}
+
+	end, rest := endKeys{}, keysOf(n, partVerb, partRest)
+	more := append([]string{"want"}, timeKeys...)
 	if len(verbs) == 0 {
-		b.onlyWaits(n)
-		b.fields(n, path, "a step", append(more, verbNames()...), &keys)
+		b.onlyWaits(rest)
+		b.fields(rest, path, "a step", append(more, verbNames()...), &end)
 	} else {
-		step.Act = b.readAct(n, verbs[0], path, more, &keys)
+		step.Act = b.readAct(rest, verbs[0], path, more, &end)
 	}
-	b.checkTime(n, &keys)
-	b.checkRest(n, &keys, step.Act)
-	step.When = When{At: keys.At, Then: keys.Then, After: keys.After, Of: keys.Of, Nth: keys.Nth, Done: keys.Done,
-		Like: keys.Like, Plus: keys.Plus}
-	step.For, step.Within, step.Every, step.Times = keys.For, keys.Within, keys.Every, keys.Times
-	step.Want = b.readWant(n, step.Act)
-	b.s.Covers = union(b.s.Covers, keys.Covers)
+	b.checkEnd(rest, &end, step.Act)
+	step.For, step.Within, step.Every, step.Times = end.For, end.Within, end.Every, end.Times
+	step.Want = b.readWant(rest, step.Act)
+	b.s.Covers = union(b.s.Covers, end.Covers)
 	return step
 }
 
@@ -116,7 +123,7 @@ func (b *builder) onlyWaits(n *node) {
 }
 
 // checkTime checks the time of a step.
-func (b *builder) checkTime(n *node, k *stepKeys) {
+func (b *builder) checkTime(n *node, k *whenKeys) {
 	var times []*entry
 	for _, key := range wholeTimes {
 		if e := n.entry(key); e != nil {
@@ -143,7 +150,7 @@ func (b *builder) checkTime(n *node, k *stepKeys) {
 }
 
 // checkOf checks of whom a fact is awaited.
-func (b *builder) checkOf(n *node, k *stepKeys) {
+func (b *builder) checkOf(n *node, k *whenKeys) {
 	of := n.get("of")
 	switch {
 	case of == nil && k.After == "answered":
@@ -160,15 +167,15 @@ func (b *builder) checkOf(n *node, k *stepKeys) {
 	}
 }
 
-// checkRest checks which of the rest goes with which verb.
-func (b *builder) checkRest(n *node, k *stepKeys, act any) {
+// checkEnd checks which of the rest goes with which verb.
+func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	_, isProbe := act.(*Probe)
 	_, isFault := act.(faults.Fault)
 	if e := n.entry("within"); e != nil && act != nil && !isProbe {
 		b.fault(e.at, "within is for probes: what is found by then")
 	}
 	if e := n.entry("for"); e != nil && act != nil {
-		verb := verbOf(n, isVerb)
+		verb := verbOf(n)
 		switch f := faultVerb(verb); {
 		case f != nil && f.Undoing:
 			b.fault(e.at, "%q puts something right, which no for undoes", verb)
@@ -201,7 +208,6 @@ type timekeeper struct {
 // check checks that a step can still come after those above it, whatever is drawn.
 func (t *timekeeper) check(b *builder, step *node) {
 	low, high, key := time.Duration(0), time.Duration(0), ""
-	t.unsure = t.unsure && step.get("at") == nil || step.get("after") != nil
 	for _, k := range []string{"at", "then", "plus"} {
 		if n := step.get(k); n != nil && n.shape == scalar {
 			var ok bool
@@ -212,11 +218,13 @@ func (t *timekeeper) check(b *builder, step *node) {
 		}
 	}
 	at := step.get(key)
+	unsure := t.unsure
+	t.unsure = key != "at" && (unsure || step.get("after") != nil)
 	switch key {
 	case "at":
 		if low < t.earliest {
 			above := nodes.FormatDuration(t.earliest)
-			if t.unsure {
+			if unsure {
 				above += " at the earliest"
 			}
 			b.fault(at.at, "step at %s comes after one at %s; keep the timeline in order of time", at.text, above)

@@ -12,12 +12,13 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of a scenario file. They are checked in this order and before parsing: the parser takes gigabytes for 64 KiB of
-// opening brackets.
+// Limits of a scenario file. They are checked before parsing: the parser takes gigabytes for 64 KiB of opening brackets, and
+// memory by the square of the keys of one map.
 const (
 	MaxBytes  = 256 << 10
 	MaxDepth  = 16
 	MaxTokens = 40_000
+	MaxKeys   = 2_000 // of one map
 )
 
 // shape is what a node is.
@@ -156,6 +157,7 @@ func withinLimits(m *notes, tokens token.Tokens) bool {
 	type level struct {
 		column int
 		entry  bool // of a list; a list may stand in the column of the key that it belongs to
+		keys   int  // in this map so far
 	}
 	var block []level
 	brackets := 0
@@ -172,15 +174,22 @@ func withinLimits(m *notes, tokens token.Tokens) bool {
 		case t.Type == token.SequenceEndType || t.Type == token.MappingEndType:
 			brackets = max(0, brackets-1)
 		case brackets == 0 && (isEntry || isKey):
-			c := t.Position.Column
+			c, keys := t.Position.Column, 0
 			for n := len(block); n > 0; n-- {
 				top := block[n-1]
 				if top.column < c || top.column == c && isEntry && !top.entry {
 					break
 				}
+				if top.column == c && !top.entry {
+					keys = top.keys
+				}
 				block = block[:n-1]
 			}
-			block = append(block, level{c, isEntry})
+			if keys++; keys > MaxKeys && !isEntry {
+				m.addf(placeOf(t), "a map has more than %d keys", MaxKeys)
+				return false
+			}
+			block = append(block, level{c, isEntry, keys})
 		}
 		if len(block)+brackets > MaxDepth {
 			m.addf(placeOf(t), "lists and maps are nested more than %d deep", MaxDepth)
@@ -279,7 +288,11 @@ func growNode(m *notes, n ast.Node) *node {
 	case *ast.SequenceNode:
 		out := &node{shape: list, at: at}
 		for _, v := range n.Values {
-			if item := growNode(m, v); item != nil {
+			item := glued(v)
+			if item == nil {
+				item = growNode(m, v)
+			}
+			if item != nil {
 				out.items = append(out.items, item)
 			}
 		}
@@ -295,6 +308,21 @@ func growNode(m *notes, n ast.Node) *node {
 	}
 	m.addf(at, "want a word, a list or a map, have %s", strings.ToLower(n.Type().String()))
 	return nil
+}
+
+// glued returns the word KEY:VALUE in a list in brackets, which the library takes for a map though no blank follows the colon:
+// an address with its port, a time of day.
+func glued(n ast.Node) *node {
+	m, ok := n.(*ast.MappingNode)
+	if !ok || m.IsFlowStyle || len(m.Values) != 1 {
+		return nil
+	}
+	key, value := m.Values[0].Key.GetToken(), m.Values[0].Value.GetToken()
+	if _, isWord := m.Values[0].Value.(ast.ScalarNode); !isWord || value.Type == token.ImplicitNullType ||
+		key.Position.Line != value.Position.Line || key.Position.Column+len([]rune(key.Value))+1 != value.Position.Column {
+		return nil
+	}
+	return &node{at: placeOf(key), text: key.Value + ":" + value.Value}
 }
 
 func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {

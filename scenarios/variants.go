@@ -35,7 +35,6 @@ var overlayKeys = []string{"defaults", "segments", "machines", "clients", "seeds
 type family struct {
 	m      *notes
 	root   *node
-	isVerb func(string) bool
 	axes   []axis
 	steps  []string // the names that `steps` may use
 	worlds []string // words that also serve in a path
@@ -48,8 +47,8 @@ type member struct {
 }
 
 // newFamily reads the variants of a file.
-func newFamily(m *notes, root *node, isVerb func(string) bool) *family {
-	f := &family{m: m, root: root, isVerb: isVerb, worlds: []string{"virtual", "kernel"}}
+func newFamily(m *notes, root *node) *family {
+	f := &family{m: m, root: root, worlds: []string{"virtual", "kernel"}}
 	if t := root.get("timeline"); t != nil && t.shape == list {
 		f.root = root.with("timeline", namedSteps(t))
 		for _, step := range f.root.get("timeline").items {
@@ -141,7 +140,7 @@ func (f *family) checkPatch(e entry) {
 	case !slices.Contains(f.steps, e.key):
 		f.m.addf(e.at, "%s", no("step", e.key, f.named()))
 	case e.value.shape == mapping:
-		checkOrder(f.m, e.value, f.isVerb)
+		checkOrder(f.m, e.value)
 		for _, key := range []string{"step", "only", "except"} {
 			if inner := e.value.entry(key); inner != nil {
 				f.m.addf(inner.at, "an overlay cannot change %q of a step", key)
@@ -319,7 +318,7 @@ func (f *family) overlay(values []variant, names []string, overrides []override)
 	}
 	if t := tree.get("timeline"); t != nil && t.shape == list {
 		c := *t
-		c.items = edit.apply(f.m, f.meant(t.items, names), f.isVerb)
+		c.items = edit.apply(f.m, f.meant(t.items, names))
 		tree = tree.with("timeline", &c)
 	}
 	if t := tree.get("expect"); t != nil && t.shape == list {
@@ -417,10 +416,11 @@ func (f *family) checkPath(p variantPath, cases [][]string) {
 }
 
 // checkOrder checks that the keys of a step stand in their order: time, verb, adverbs, the rest.
-func checkOrder(m *notes, step *node, isVerb func(string) bool) {
+func checkOrder(m *notes, step *node) {
+	parts := partsOf(step)
 	last, lastKey := 0, ""
 	for _, e := range step.entries {
-		part := max(1, partOf(e.key, isVerb))
+		part := max(partDetail, parts[e.key]) // The time and its details may stand in any order.
 		if part < last {
 			m.addf(e.at, "%q comes after %q; the order of a step is time, verb, what belongs to the verb, the rest", e.key, lastKey)
 			return
