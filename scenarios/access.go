@@ -25,11 +25,12 @@ func (p *play) startClients(c *Clients) {
 		}
 	}
 	if c.Begin.Fact == "" {
-		p.world.At(c.Begin.At, start)
+		p.at(c.Begin.At, start)
 		return
 	}
 	var cancel func()
 	cancel = p.world.OnFact(func(e sim.Event) bool { return p.names(c.Begin.Fact, &e) }, func(sim.Event) {
+		defer p.catch()
 		cancel()
 		start()
 	})

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,23 @@ func (p *play) fireAt(t time.Duration, i int) {
 		p.fireNext(i)
 		return
 	}
-	p.world.At(t, func() { p.fireNext(i) })
+	p.at(t, func() { p.fireNext(i) })
+}
+
+// at calls act at a time. The world calls it from wherever it is, where nobody else would catch what goes wrong in it.
+func (p *play) at(t time.Duration, act func()) {
+	p.world.At(t, func() {
+		defer p.catch()
+		act()
+	})
+}
+
+// catch keeps a panic of the harness, or of what a kind brings along for it, to its own run.
+func (p *play) catch() {
+	if r := recover(); r != nil {
+		p.ended = true
+		p.fault = fmt.Errorf("panic at %s: %v\n%s", nodes.FormatDuration(p.world.Now()), r, debug.Stack())
+	}
 }
 
 // fireNext fires step i and arms the one below.
@@ -77,6 +94,7 @@ func (p *play) concerns(e sim.Event) bool {
 
 // observe keeps the books about roles and progress, and fires the step that waited for the fact.
 func (p *play) observe(e sim.Event) {
+	defer p.catch()
 	before := p.done.see(&e)
 	p.roles.see(&e)
 	if !p.awaits(&e) || !p.matches(&p.Timeline[p.next].When, &e, before) {
@@ -148,7 +166,7 @@ func (p *play) isOf(word string, e *sim.Event) bool {
 // fire acts out a step. Round counts its repetitions from 1.
 func (p *play) fire(s *Step, round int) {
 	if s.Every > 0 && (s.Times == 0 || round < s.Times) {
-		p.world.At(p.world.Now()+s.Every, func() {
+		p.at(p.world.Now()+s.Every, func() {
 			if !p.ended {
 				p.fire(s, round+1)
 			}
@@ -205,7 +223,7 @@ func (p *play) inject(s *Step, f faults.Fault, fired *expect.Fired) error {
 	p.report(fired, resolved.String(), meant...)
 	entry := p.board.Inject(s.Name, resolved)
 	if s.For > 0 {
-		p.world.At(p.world.Now()+s.For, func() { p.undo(entry) })
+		p.at(p.world.Now()+s.For, func() { p.undo(entry) })
 	}
 	return nil
 }

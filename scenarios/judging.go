@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"slices"
+	"strings"
 
 	"firedrill/faults"
 	"firedrill/scenarios/expect"
@@ -10,14 +11,14 @@ import (
 // judge comes to the verdict on a run.
 func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
 	j := expect.Judge(run, cat.Claims, p.Expect, cat.Hazards)
-	o := &Outcome{Scenario: p.Scenario, Verdict: j.Verdict, Hash: p.hash, Virtual: run.End, Run: run, Judgement: &j,
+	o := &Outcome{Scenario: p.Scenario, Verdict: j.Verdict, Hash: p.hash, Virtual: run.End, Run: run, Judgement: &j, Err: p.fault,
 		Undocumented: slices.Sorted(slices.Values(j.Undocumented))}
 	claims := 0
 	for i, c := range j.Claims {
 		one := Judged{Name: c.Claim, Text: c.Claim, Asked: c.Asked, Finding: c.Finding}
 		switch {
 		case i < len(p.Expect):
-			one.Text = faults.Print(p.Expect[i])
+			one.Text = strings.TrimSuffix(faults.Print(p.Expect[i]), `: ""`) // A bare claim may have no subject.
 		case c.Subject != "":
 			one.Text += ": " + c.Subject
 		}

@@ -253,6 +253,9 @@ func TestTimeline(t *testing.T) {
 			[]string{"3s b: crash: [one, two]"}, nil},
 		{"every and times", []string{"at: 2s, step_clock: one, offset: 1s, every: 3s, times: 3, step: a", "then: 1s, step: b"},
 			expect.Pass, []string{"2s a:", "3s b:", "5s a:", "8s a:"}, []string{"11s a:"}},
+		{"a fault for a while", []string{"at: 2s, crash: one, for: 5s, step: a", "then: 4s, probe: up, machine: one, want: down",
+			"then: 2s, probe: up, machine: one, want: up"}, expect.Pass, nil, nil},
+		{"clients are paused", []string{"at: 2s, pause: desk, for: 5s, step: a"}, expect.Pass, []string{"a: pause: desk-1\n"}, nil},
 		{"a fault that hit nothing", []string{"at: 2s, power_off: one", "then: 1s, crash: one, step: b"}, expect.Vacuous,
 			[]string{"missed: step b hit nothing: crash: one"}, nil},
 	} {
@@ -279,5 +282,68 @@ func TestTimeline(t *testing.T) {
 				t.Log("\n" + have)
 			}
 		})
+	}
+}
+
+func TestAStepActsBeforeTheNodeGoesOn(t *testing.T) {
+	for _, test := range []struct {
+		step string
+		said bool // the line after the fact was reached
+	}{
+		{"after: lit, of: one, power_off: one, step: b", false},
+		{"after: lit, of: one, crash: one, step: b", false},
+		{"after: lit, of: one, plus: 1s, power_off: one, step: b", true},
+	} {
+		s := lampDrill(t, "at: 2s, do: switch, machine: one, with: {to: lit}, want: [ok, failed]", test.step, "then: 5s, step: c")
+		o := s.Play(virtual.New(1), lampCatalogue)
+		said := false
+		for _, e := range o.Run.Events {
+			said = said || e.Machine == "one" && e.Value == "now lit"
+		}
+		if said != test.said || o.Verdict != expect.Pass || len(o.Run.Steps) != 3 {
+			t.Errorf("%s: the node went on: %v, want %v; %s, steps:\n%s", test.step, said, test.said, o.Verdict, summary(o))
+		}
+	}
+}
+
+func TestAPanicOfAKindInTheHarnessIsAFaultOfItsRun(t *testing.T) {
+	kind := *lampKind
+	kind.Verbs = []nodes.Verb{{Name: "copy", Request: func(nodes.Values) nodes.Request { panic("no such request") }}}
+	s := lampDrill(t, "at: 2s, do: copy, machine: one", "then: 5s, step: c")
+	s.Timeline[0].Act.(*Do).Verb = &kind.Verbs[0]
+	o := s.Play(virtual.New(1), lampCatalogue)
+	if o.Err == nil || !strings.Contains(o.Err.Error(), "panic at 2s: no such request") {
+		t.Errorf("error %v, want the panic", o.Err)
+	}
+}
+
+func TestContentsAreThoseOfALiveOrADeadDisk(t *testing.T) {
+	for step, want := range map[string]int{
+		"then: 1s":                           1,
+		"then: 1s, crash: one":               1,
+		"then: 1s, power_off: one":           0, // The lamp does not sync.
+		"then: 1s, power_off: one, for: 10s": 0,
+	} {
+		o := lampDrill(t, "at: 2s, put: /data/x, from: desk, want: ok", step).Play(virtual.New(1), lampCatalogue)
+		one := o.Run.Machine("one")
+		if len(one.Contents) != want || one.Damage != nil || o.Verdict != expect.Pass {
+			t.Errorf("%s: %v, %v, %s; want %d items", step, one.Contents, one.Damage, o.Verdict, want)
+		}
+		if want == 1 && (one.Contents[0].Path != "/data/x" || one.Contents[0].Hash != o.Run.History[0].Hash) {
+			t.Errorf("%s: %+v, want what was put: %+v", step, one.Contents[0], o.Run.History[0])
+		}
+	}
+}
+
+func TestAKindThatCannotReadItsDiskIsDamage(t *testing.T) {
+	kind := *lampKind
+	kind.Contents = func(afero.Fs) ([]nodes.Item, error) { panic("torn") }
+	s := lampDrill(t, "at: 2s")
+	for i := range s.Machines {
+		s.Machines[i].Kind = &kind
+	}
+	o := s.Play(virtual.New(1), lampCatalogue)
+	if one := o.Run.Machine("one"); one.Damage == nil || !strings.Contains(one.Damage.Error(), "torn") || o.Err != nil {
+		t.Errorf("damage %v, error %v; want the panic as damage", one.Damage, o.Err)
 	}
 }

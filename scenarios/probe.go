@@ -76,7 +76,7 @@ func (p *play) hold(s *Step, ask question, deadline, held time.Duration, answere
 		default:
 			next = max(min(next, deadline), p.world.Now())
 		}
-		p.world.At(next, func() { p.hold(s, ask, deadline, held, answered) })
+		p.at(next, func() { p.hold(s, ask, deadline, held, answered) })
 	})
 }
 
@@ -144,6 +144,7 @@ func (p *play) askOwner(probe *Probe) (question, error) {
 	}
 	return func(answered func(reply)) {
 		p.world.Machine(operator).Who(segment, address, arpPatience, func(owners []string) {
+			defer p.catch()
 			r := reply{word: ownerSeveral, text: fmt.Sprintf("several: %v", owners)}
 			switch len(owners) {
 			case 0:

@@ -48,6 +48,7 @@ type play struct {
 	wants  []expect.Breach
 	missed []string
 	hash   uint64
+	fault  error // of the harness
 }
 
 // moment is a time, and where the trace stood then.
@@ -85,7 +86,7 @@ func (p *play) populate() error {
 			return err
 		}
 	}
-	p.world.At(p.lastCall(), p.stopClients)
+	p.at(p.lastCall(), p.stopClients)
 	p.world.OnFact(p.concerns, p.observe)
 	return nil
 }
