@@ -140,8 +140,7 @@ func (w *response) begin(whole bool) error {
 		var digits [20]byte
 		writeField(out, "Content-Length", string(strconv.AppendInt(digits[:0], w.length, 10)))
 	case w.head():
-	case w.older():
-		w.last = true // The end of the connection is that of the body.
+	case w.older(): // It is the last response then, and the end of the connection that of the body.
 	default:
 		writeField(out, "Transfer-Encoding", "chunked")
 		w.chunks = httputil.NewChunkedWriter(out)
@@ -159,9 +158,6 @@ func (w *response) begin(whole bool) error {
 
 // send writes a part of the body.
 func (w *response) send(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil // An empty chunk would be the last.
-	}
 	if w.chunks != nil {
 		return w.chunks.Write(p)
 	}

@@ -344,8 +344,8 @@ func (b *requestBody) drain() bool {
 	if b.done {
 		return true
 	}
-	if b.owed || b.w.last {
-		return false // Whether the client sends its body after such an answer is up to the client.
+	if b.w.last {
+		return false // The connection is not kept, or the client may never send what it was not asked for.
 	}
 	_, err := io.CopyN(io.Discard, b.from, drainLimit)
 	return err == io.EOF

@@ -72,6 +72,11 @@ func handler() http.Handler {
 		_, limited := r.Context().Deadline()
 		fmt.Fprint(w, r.RemoteAddr, " ", r.Context().Value(http.LocalAddrContextKey).(net.Addr), " ", limited)
 	})
+	handle("/shut", func(w http.ResponseWriter, r *http.Request) {
+		r.Body.Close()
+		_, err := r.Body.Read(make([]byte, 1))
+		fmt.Fprint(w, err == http.ErrBodyReadAfterClose)
+	})
 	handle("/late", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "first")
 		w.(http.Flusher).Flush()
@@ -174,6 +179,8 @@ func TestServer(t *testing.T) {
 			ok + "29\n\n invalid byte in chunk length"},
 		{"one that nobody reads", []any{post("/none", "Content-Length: 3\n", "abc") + get("/hello")},
 			ok + "0\n\n" + ok + "5\n\nhello"},
+		{"one that is closed", []any{post("/shut", "Content-Length: 3\n", "abc") + get("/hello")},
+			ok + "4\n\ntrue" + ok + "5\n\nhello"},
 		{"a large one that nobody reads", []any{post("/none", "Content-Length: 300000\n", "abc")},
 			ok + "0\nConnection: close\n\n"},
 		{"one above the handler's limit", []any{post("/max", "Content-Length: 5\n", "abcde") + get("/hello")},
@@ -187,6 +194,8 @@ func TestServer(t *testing.T) {
 			ok + "0\nConnection: close\n\n"},
 		{"Expect, and the response has begun", []any{post("/late", "Expect: 100-continue\nContent-Length: 3\n", ""), "abc"},
 			"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nConnection: close\n\n5\nfirst\n2\n 3\n0\n\n"},
+		{"Expect before HTTP/1.1", []any{"POST /echo HTTP/1.0\nExpect: 100-continue\nContent-Length: 3\n\nabc"},
+			ok + "9\nConnection: close\n\nabc <nil>"},
 		{"Expect of something else", []any{post("/echo", "Expect: tea\nContent-Length: 3\n", "abc"), get("/none")},
 			refused("417 Expectation Failed", "unknown-expectation")},
 
@@ -307,6 +316,33 @@ func TestServerLingersOnlyWhereSomethingMayCome(t *testing.T) {
 	for _, c := range cases {
 		if s, _ := play(t, web.Server{}, c.in); s.half != c.want {
 			t.Errorf("%q: want it closed one way first: %v, have %v", c.in, c.want, s.half)
+		}
+	}
+}
+
+func TestServerDates(t *testing.T) {
+	get := "GET /none HTTP/1.1\nHost: h\n\n"
+	own := "GET /own HTTP/1.1\nHost: h\n\n"
+	s, _ := play(t, web.Server{}, 10*time.Second, get+get, 1500*time.Millisecond, get, own)
+	var dates []string
+	for line := range strings.Lines(s.out.String()) {
+		if date, found := strings.CutPrefix(line, "Date: "); found {
+			dates = append(dates, strings.TrimSpace(date))
+		}
+	}
+	want := []string{"Mon, 05 Jan 2026 00:00:10 GMT", "Mon, 05 Jan 2026 00:00:10 GMT", "Mon, 05 Jan 2026 00:00:11 GMT", "today"}
+	if diff := cmp.Diff(want, dates); diff != "" {
+		t.Errorf("want -, have +:\n%s", diff)
+	}
+}
+
+// A body that is not worth its connection is not waited for, least of all one that the client was not asked for.
+func TestServerWaitsForNoBodyThatNobodyReads(t *testing.T) {
+	for _, fields := range []string{"Expect: 100-continue\nContent-Length: 3\n", "Content-Length: 300000\n",
+		"Connection: close\nContent-Length: 3\n"} {
+		_, m := play(t, web.Server{}, "POST /none HTTP/1.1\nHost: h\n"+fields+"\n", 10*time.Second, "abc")
+		if m.uptime != 500*time.Millisecond {
+			t.Errorf("%q: want an end after lingering for 500ms, have %v", fields, m.uptime)
 		}
 	}
 }

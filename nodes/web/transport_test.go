@@ -347,6 +347,20 @@ func TestTransportRepeatsOverAFreshConnection(t *testing.T) {
 	}
 }
 
+// What the kept connection took may have arrived, whatever becomes of the fresh one.
+func TestTransportRemembersWhatItSentFirst(t *testing.T) {
+	for _, fresh := range []any{errReset, &script{writeErr: errReset}} {
+		m, _ := answers([]any{ok + "0\n\n"})
+		m.lines = append(m.lines, fresh)
+		tr := &web.Transport{Env: m}
+		fetch(tr, request(t, "GET", "http://10.0.0.1/", ""))
+		_, trip, err := tr.Do(request(t, "GET", "http://10.0.0.1/", ""))
+		if err == nil || trip.Reused || !trip.Sent || !web.Sent(err) {
+			t.Errorf("want doubt, have %v, %+v", err, trip)
+		}
+	}
+}
+
 // A fresh connection that fails is not tried again, whatever the method.
 func TestTransportRepeatsOnce(t *testing.T) {
 	m, _ := answers([]any{}, []any{ok + "0\n\n"})
@@ -406,6 +420,16 @@ func TestTransportWaitsToBeAskedForABody(t *testing.T) {
 				t.Error("want an end of the connection whose body was not sent")
 			}
 		})
+	}
+}
+
+func TestTransportWaitsNoLongerThanItHasTime(t *testing.T) {
+	m, _ := answers([]any{time.Hour})
+	req := request(t, "PUT", "http://10.0.0.1/", "abc")
+	req.Header.Set("Expect", "100-continue")
+	have, _ := fetch(&web.Transport{Env: m, Timeout: 300 * time.Millisecond}, req)
+	if m.uptime != 300*time.Millisecond || !strings.Contains(have, "i/o timeout") {
+		t.Errorf("want a timeout after 300ms, have %q after %v", have, m.uptime)
 	}
 }
 

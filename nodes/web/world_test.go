@@ -234,6 +234,27 @@ func TestServerGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 	end(t, w)
 }
 
+// A client that reads slowly and does not stop gets all of it, however long that takes.
+func TestServerHasPatienceWithASlowClient(t *testing.T) {
+	big := make([]byte, 10<<20)
+	w := newWorld(t, 1, func(env nodes.Env) error {
+		return serve(env, &web.Server{Stall: 3 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := w.Write(big); err != nil {
+				t.Error(err)
+			}
+		})})
+	})
+	slow := nodes.Bandwidth(8_000_000)
+	w.Links("lan")[1].Impose(&sim.Imposition{Condition: sim.Condition{Bandwidth: &slow}})
+	perform(t, w, func(env nodes.Env) {
+		have, _ := fetch(&web.Transport{Env: env, Timeout: time.Minute}, request(t, "GET", serverURL, ""))
+		if len(have) != len("200 OK ")+len(big) || env.Uptime() < 10*time.Second {
+			t.Errorf("want 10 MB in 10s, have %d bytes in %v", len(have), env.Uptime())
+		}
+	})
+	end(t, w)
+}
+
 func benchmark(b *testing.B, method string, size int) {
 	w := newWorld(b, 1, storage)
 	body := bytes.Repeat([]byte("x"), size)
