@@ -15,25 +15,19 @@ func (r *Run) charge(j *Judged) {
 	for _, b := range j.Breaches {
 		for n := range r.shown.hazards {
 			h := &r.shown.hazards[n]
-			before := len(j.Charged)
 			for i := range h.Instances {
-				if b.gone() {
-					break
+				if b.spent || !h.mayExcuse(j.Claim, &h.Instances[i]) {
+					continue
 				}
-				if h.mayExcuse(j.Claim, &h.Instances[i]) {
-					b = h.Instances[i].excuse(b, func(text string) {
-						j.Evidence = append(j.Evidence, fmt.Sprintf("%s accounts for %s", h.Hazard, text))
-						if !slices.Contains(j.Charged, h.Hazard) {
-							j.Charged = append(j.Charged, h.Hazard)
-						}
-					})
-				}
-			}
-			if len(j.Charged) > before && b.gone() {
-				break
+				b = h.Instances[i].excuse(b, func(text string) {
+					j.Evidence = append(j.Evidence, fmt.Sprintf("%s accounts for %s", h.Hazard, text))
+					if !slices.Contains(j.Charged, h.Hazard) {
+						j.Charged = append(j.Charged, h.Hazard)
+					}
+				})
 			}
 		}
-		if !b.gone() {
+		if !b.spent {
 			rest = append(rest, b)
 		}
 	}
@@ -68,17 +62,14 @@ func (i *Instance) excuse(b Breach, say func(text string)) Breach {
 		}
 	case b.From < i.From || b.From > i.Until || !i.covers(b.Machines):
 	case b.Until <= i.Over:
-		say(b.Text)
+		say("what began at " + clock(b.From))
 		b.spent = true
 	case b.From < i.Over:
-		say(fmt.Sprintf("what was before %s of: %s", clock(i.Over), b.Text))
+		say(fmt.Sprintf("what began at %s, until %s", clock(b.From), clock(i.Over)))
 		b.From, b.Text = i.Over, fmt.Sprintf("what was after %s of: %s", clock(i.Over), b.Text)
 	}
 	return b
 }
-
-// gone reports whether hazards have accounted for all of the breach.
-func (b *Breach) gone() bool { return b.spent }
 
 func (i *Instance) covers(machines []string) bool {
 	return !slices.ContainsFunc(machines, func(m string) bool { return !slices.Contains(i.Machines, m) })

@@ -94,10 +94,10 @@ func Told(ops []*nodes.Operation) string {
 	case 0:
 		return "no write"
 	case 1:
-		return fmt.Sprintf("1 write (%s), at %s", sizeOf(ops), clock(ops[0].Done))
+		return fmt.Sprintf("1 write (%s), at %s", sizeOf(ops), about(ops[0].Done))
 	}
 	return fmt.Sprintf("%d writes (%s), the first at %s, the last at %s",
-		len(ops), sizeOf(ops), clock(ops[0].Done), clock(ops[len(ops)-1].Done))
+		len(ops), sizeOf(ops), about(ops[0].Done), about(ops[len(ops)-1].Done))
 }
 
 // Bytes is how much the operations put.

@@ -2,7 +2,6 @@ package expect
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"firedrill/nodes"
@@ -17,7 +16,7 @@ const (
 	Present                // every server shows it
 	Superseded             // every server shows it or a write that may have come after it
 	Divergent              // some servers of the service do, others do not
-	Stranded               // no server does, but it is on a disk
+	Stranded               // no server does, but a disk has it or what came after it there
 	Gone                   // it is nowhere
 )
 
@@ -93,7 +92,7 @@ func newLedger(r *Run) *Ledger {
 		servers[s], members[s] = pick(shelves, r.Servers(s)), pick(shelves, r.Services().Members(s))
 	}
 	for _, a := range order {
-		l.settle(r, a.path, accounts[a], servers[a.service], members[a.service])
+		l.settle(r, accounts[a], servers[a.service], members[a.service])
 	}
 	for _, f := range l.Fates {
 		l.Counts[f]++
@@ -128,11 +127,8 @@ func pick(shelves map[string]*shelf, machines []string) []*shelf {
 const ever = time.Duration(math.MaxInt64)
 
 // settle judges the writes to one path against every server of the service.
-func (l *Ledger) settle(r *Run, path string, writes []int, servers, members []*shelf) {
-	latest := make([]time.Duration, len(servers))
-	for n, s := range servers {
-		latest[n] = latestShown(r, path, writes, s)
-	}
+func (l *Ledger) settle(r *Run, writes []int, servers, members []*shelf) {
+	latest, stored := latestShown(r, writes, servers), latestShown(r, writes, members)
 	for _, i := range writes {
 		op := &r.History[i]
 		if op.Result != nodes.ResultOK {
@@ -154,7 +150,7 @@ func (l *Ledger) settle(r *Run, path string, writes []int, servers, members []*s
 			l.Fates[i] = Superseded
 		case kept > 0:
 			l.Fates[i] = Divergent
-		case slices.ContainsFunc(members, func(s *shelf) bool { return s.has(op) }):
+		case onDisk(op, members, stored):
 			l.Fates[i] = Stranded
 		default:
 			l.Fates[i] = Gone
@@ -162,20 +158,34 @@ func (l *Ledger) settle(r *Run, path string, writes []int, servers, members []*s
 	}
 }
 
-// latestShown is the last time at which a write may have made what the server shows; below zero: no write did.
-func latestShown(r *Run, path string, writes []int, s *shelf) time.Duration {
-	latest := time.Duration(-1)
-	for _, i := range writes {
-		op := &r.History[i]
-		if !s.shows(op) {
-			continue
+// latestShown is, for each disk, the last time at which a write may have made what it shows; below zero: no write did.
+func latestShown(r *Run, writes []int, shelves []*shelf) []time.Duration {
+	latest := make([]time.Duration, len(shelves))
+	for n, s := range shelves {
+		latest[n] = -1
+		for _, i := range writes {
+			op := &r.History[i]
+			switch {
+			case !s.shows(op):
+			case op.Result == nodes.ResultUnknown:
+				latest[n] = ever
+			default:
+				latest[n] = max(latest[n], op.Done)
+			}
 		}
-		if op.Result == nodes.ResultUnknown {
-			return ever
-		}
-		latest = max(latest, op.Done)
 	}
 	return latest
+}
+
+// onDisk reports whether a disk has the write, or what may have come after it there, or an older copy of it in another place.
+// That a path is not there says nothing of a delete where nothing else is either: that disk was erased.
+func onDisk(op *nodes.Operation, shelves []*shelf, latest []time.Duration) bool {
+	for n, s := range shelves {
+		if len(s.live) > 0 && latest[n] >= op.Sent || op.Verb == "put" && s.other[copied{op.Path, op.Hash}] {
+			return true
+		}
+	}
+	return false
 }
 
 // shows reports whether what the disk has live is what the write would leave there.
@@ -185,15 +195,6 @@ func (s *shelf) shows(op *nodes.Operation) bool {
 		return !any
 	}
 	return any && hash == op.Hash
-}
-
-// has reports whether the write is on the disk in any place. Of a delete, that the path is not there says it only where
-// something else is: a disk that was erased kept nothing.
-func (s *shelf) has(op *nodes.Operation) bool {
-	if op.Verb == "delete" {
-		return len(s.live) > 0 && s.shows(op)
-	}
-	return s.other[copied{op.Path, op.Hash}]
 }
 
 // FateOf is what became of the operation with this id.
@@ -209,15 +210,4 @@ func (r *Run) FateOf(id uint64) Fate {
 		return l.Fates[i]
 	}
 	return Unjudged
-}
-
-// Losses are the operations whose fate breaks IDEAL-2, in the order of the history.
-func (r *Run) Losses() []*nodes.Operation {
-	var lost []*nodes.Operation
-	for i, f := range r.Ledger().Fates {
-		if f.Lost() {
-			lost = append(lost, &r.History[i])
-		}
-	}
-	return lost
 }

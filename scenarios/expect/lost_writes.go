@@ -230,10 +230,10 @@ func (s *settlement) tell(ops []*nodes.Operation) string {
 		}
 	}
 	text := fmt.Sprintf("%d acknowledged writes (%s), from %s to %s, up to %s old; the first is %s %s",
-		len(ops), sizeOf(ops), clock(first.Done), clock(last.Done), clock(s.age(ops)), first.Verb, first.Path)
+		len(ops), sizeOf(ops), about(first.Done), about(last.Done), about(s.age(ops)), first.Verb, first.Path)
 	if len(ops) == 1 {
 		text = fmt.Sprintf("1 acknowledged write (%s), at %s, %s old: %s %s",
-			sizeOf(ops), clock(first.Done), clock(s.age(ops)), first.Verb, first.Path)
+			sizeOf(ops), about(first.Done), about(s.age(ops)), first.Verb, first.Path)
 	}
 	return text
 }

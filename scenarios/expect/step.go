@@ -118,8 +118,11 @@ func (s Service) covers(address string) bool {
 	return !s.Address.IsValid() || s.Address.String() == address
 }
 
-// clock prints a time of the run for people: exact, and short.
+// clock prints a time of the run for people, exactly: a bound may be missed by a nanosecond.
 func clock(t time.Duration) string { return nodes.FormatDuration(t) }
+
+// about prints a time that nothing is held against: to the millisecond is enough.
+func about(t time.Duration) string { return nodes.FormatDuration(t.Round(time.Millisecond)) }
 
 // wantSubject is the mistake of a claim that says nothing of what it is about.
 func wantSubject(claim, subject, what string) error {

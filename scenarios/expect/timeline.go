@@ -112,7 +112,7 @@ func Clip(intervals, to []Interval) []Interval {
 				break
 			}
 			piece := i
-			if other.From > i.From {
+			if other.From > i.From || other.From == i.From && other.Begun > i.Begun {
 				piece.From, piece.Begun = other.From, other.Begun
 			}
 			if other.Until < i.Until {
