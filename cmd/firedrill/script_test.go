@@ -1,0 +1,182 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"firedrill": main})
+}
+
+// TestScript plays testdata/script/*.txtar, each named after what a user does.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       os.Getenv("UPDATE_GOLDEN") != "",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "")
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q; there is root", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status":  cmdStatus,
+			"repeat":  cmdRepeat,
+			"within":  cmdWithin,
+			"tmpfs":   cmdTmpfs,
+			"appears": cmdAppears,
+			"same":    cmdSame,
+			"narrow":  cmdNarrow,
+			"whole":   cmdWhole,
+		},
+	})
+}
+
+// cmdStatus runs a command and demands its exit status: status N COMMAND...
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	have := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		have = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if want := args[0]; strconv.Itoa(have) != want {
+		ts.Fatalf("want status %s, have %d\n%s%s", want, have, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// cmdRepeat writes a file that holds a text N times: repeat N TEXT FILE. The text is written as in a Go string.
+func cmdRepeat(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(text, n)), 0o644))
+}
+
+// cmdWithin runs a command that has to fail, and bounds what it used: within CPU-TIME MEGABYTES COMMAND...
+func cmdWithin(ts *testscript.TestScript, _ bool, args []string) {
+	limit, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	megabytes, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	path, err := exec.LookPath(args[2])
+	ts.Check(err)
+	c := exec.Command(path, args[3:]...)
+	c.Dir = ts.MkAbs(".")
+	if said, err := c.CombinedOutput(); err == nil {
+		ts.Fatalf("it passed: %s", said)
+	}
+	usage := c.ProcessState.SysUsage().(*syscall.Rusage)
+	if have := c.ProcessState.UserTime() + c.ProcessState.SystemTime(); have > limit {
+		ts.Fatalf("want at most %s of CPU, have %s", limit, have)
+	}
+	if have := usage.Maxrss >> 10; have > megabytes { // Linux counts it in KiB.
+		ts.Fatalf("want at most %d MB, have %d", megabytes, have)
+	}
+}
+
+// cmdTmpfs makes a directory with a small disk of its own: tmpfs DIR SIZE.
+func cmdTmpfs(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
+	ts.Defer(func() { ts.Check(syscall.Unmount(dir, 0)) })
+}
+
+// cmdAppears waits for a file that a command in the background writes: appears PATTERN.
+func cmdAppears(ts *testscript.TestScript, _ bool, args []string) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(time.Millisecond) {
+		if found, err := filepath.Glob(ts.MkAbs(args[0])); err != nil || len(found) > 0 {
+			ts.Check(err)
+			return
+		}
+	}
+	ts.Fatalf("no file %s within a minute", args[0])
+}
+
+// cmdSame demands that two folders hold the same files with the same bytes, but for wall.json: same DIR DIR.
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	a, b := tree(ts, args[0]), tree(ts, args[1])
+	if len(a) == 0 {
+		ts.Fatalf("no files in %s", args[0])
+	}
+	differ := ""
+	for name, text := range a {
+		if other, there := b[name]; !there || other != text {
+			differ = name
+		}
+		delete(b, name)
+	}
+	for name := range b {
+		differ = name
+	}
+	if neg == (differ == "") {
+		ts.Fatalf("want same %t, and %q differs", !neg, differ)
+	}
+}
+
+func tree(ts *testscript.TestScript, dir string) map[string]string {
+	files := map[string]string{}
+	root := ts.MkAbs(dir)
+	ts.Check(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "wall.json" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, root)] = string(text)
+		return err
+	}))
+	return files
+}
+
+// cmdWhole demands that every file of a folder is a whole one: JSON to its last byte, or lines of it: whole DIR.
+func cmdWhole(ts *testscript.TestScript, _ bool, args []string) {
+	files := tree(ts, args[0])
+	if len(files) == 0 {
+		ts.Fatalf("no files in %s", args[0])
+	}
+	for name, text := range files {
+		lines := []string{text}
+		if filepath.Ext(name) == ".jsonl" {
+			lines = strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+		}
+		for _, line := range lines {
+			if !json.Valid([]byte(line)) {
+				ts.Fatalf("%s is not whole: %.80q", name, line)
+			}
+		}
+	}
+}
+
+// cmdNarrow demands that a text fits a terminal of 80 columns: narrow FILE.
+func cmdNarrow(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if n := len([]rune(strings.TrimRight(line, "\n"))); n > 80 {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
+	}
+}
