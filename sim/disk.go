@@ -18,13 +18,13 @@ type Pacer interface {
 	Hang(register func(wake func()))
 }
 
-// Disk is one machine's disk: files and directories in memory, as the machine sees them, and beside that what of it would
-// survive a power loss. It is passive: the world does the waiting, and calls it from one place at a time.
+// Disk is one machine's disk: files and directories in memory, as the machine sees them, and beside that what of it
+// would survive a power loss. It is passive: the world does the waiting, and calls it from one place at a time.
 //
-// The rules are those of Linux at their strictest. What a file holds is durable once File.Sync has returned; a name (created,
-// renamed, removed) once its directory was opened and synced. Software that stops loses neither. Modes and times go with
-// the content. A sync that fails leaves its data lost and yet no longer dirty: the next sync says ok. Names stay dirty until
-// a sync of their directory succeeds.
+// The rules are those of Linux at their strictest. What a file holds is durable once File.Sync has returned; a name
+// (created, renamed, removed) once its directory was opened and synced. Software that stops loses neither. Modes and
+// times go with the content. A sync that fails leaves its data lost and yet no longer dirty: the next sync says ok.
+// Names stay dirty until a sync of their directory succeeds.
 type Disk struct {
 	// OnSync is called after a sync that said ok to a task of the machine, with the path that the file was opened by.
 	OnSync func(path string)
@@ -63,7 +63,8 @@ func NewDisk(spec DiskSpec, r *rand.Rand) *Disk {
 // SetNow sets the clock that modification times are read from. Without one they are zero.
 func (d *Disk) SetNow(now func() time.Time) { d.now = now }
 
-// SetElapsed sets the true time, by which transfers queue for the bandwidth that they share. Without it each has all of it.
+// SetElapsed sets the true time, by which transfers queue for the bandwidth that they share. Without it each has all
+// of it.
 func (d *Disk) SetElapsed(elapsed func() time.Duration) { d.elapsed = elapsed }
 
 // Spec is what the disk was made from.
@@ -107,7 +108,8 @@ type inode struct {
 	links int        // names it has: 0 or 1
 	opens int        // files open on it
 
-	// syncs is how many syncs are under way; their extent is told by numbers of changes, so that none are merged meanwhile.
+	// syncs is how many syncs are under way; their extent is told by numbers of changes, so that none are merged
+	// meanwhile.
 	syncs int
 
 	// Of a file.

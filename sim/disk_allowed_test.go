@@ -18,10 +18,10 @@ import (
 
 // This file says, apart from the disk's own code and as simply as can be, which states a power loss may leave behind.
 //
-// A history is a list of changes. Those that a sync covers must survive; data whose sync failed must not; each other one may or may
-// not. A set of survivors makes sense when, done in order on an empty disk, each change of names finds what it found when it was
-// made, removes no directory that has something in it, and moves nothing to where the root does not lead. Every set
-// that makes sense is an allowed state.
+// A history is a list of changes. Those that a sync covers must survive; data whose sync failed must not; each other
+// one may or may not. A set of survivors makes sense when, done in order on an empty disk, each change of names finds
+// what it found when it was made, removes no directory that has something in it, and moves nothing to where the root
+// does not lead. Every set that makes sense is an allowed state.
 
 // must says whether a change has to survive.
 type must int
@@ -196,7 +196,8 @@ func (l *ledger) play(line string) bool {
 		return node > 1
 	case "rename":
 		to, target, ok := l.find(w[2])
-		if !ok || node <= 1 || target == node || l.dirs[target] || l.dirs[node] && (target != 0 || l.now.leadsTo(node, to.dir)) {
+		if !ok || node <= 1 || target == node || l.dirs[target] ||
+			l.dirs[node] && (target != 0 || l.now.leadsTo(node, to.dir)) {
 			return false
 		}
 		l.add(ledgerChange{steps: []ledgerStep{{at, node, 0}, {to, target, node}}})
@@ -329,8 +330,8 @@ var powerWords = func() []any {
 	files := []string{"/a", "/b", "/d/a", "/e/a", "/e/d/a"}
 	dirs := []string{"/d", "/e", "/e/d", "/d/e"}
 	for _, f := range files {
-		for _, verb := range []string{"create %s", "write %s 0 one", "write %s 2 two", "write %s 1 xyz", "truncate %s 1", "truncate %s 4", "truncate %s 0",
-			"remove %s", "sync %s", "sync %s", "fail %s"} {
+		for _, verb := range []string{"create %s", "write %s 0 one", "write %s 2 two", "write %s 1 xyz",
+			"truncate %s 1", "truncate %s 4", "truncate %s 0", "remove %s", "sync %s", "sync %s", "fail %s"} {
 			all = append(all, fmt.Sprintf(verb, f))
 		}
 		for _, g := range files {
@@ -419,18 +420,19 @@ func used(d *Disk) string {
 }
 
 func TestDiskShutdownKeepsEverything(t *testing.T) {
-	hold(t, slices.DeleteFunc(slices.Clone(powerWords), func(w any) bool { return strings.HasPrefix(w.(string), "fail") }), 500, 40,
-		func(steps []string) string {
-			d, l, wrong := playBoth(lively(steps), 1)
-			d.SyncAll()
-			if have, want := shownDisk(d.Fs(nil)), l.now.String(); wrong == "" && have != want {
-				return fmt.Sprintf("left behind %s, want %s", have, want)
-			}
-			return wrong
-		})
+	words := slices.DeleteFunc(slices.Clone(powerWords), func(w any) bool { return strings.HasPrefix(w.(string), "fail") })
+	hold(t, words, 500, 40, func(steps []string) string {
+		d, l, wrong := playBoth(lively(steps), 1)
+		d.SyncAll()
+		if have, want := shownDisk(d.Fs(nil)), l.now.String(); wrong == "" && have != want {
+			return fmt.Sprintf("left behind %s, want %s", have, want)
+		}
+		return wrong
+	})
 }
 
-// Every allowed state of these small cases is reached by some seed, and with one that lets all or nothing through, the extremes.
+// Every allowed state of these small cases is reached by some seed, and with one that lets all or nothing through,
+// the extremes.
 func TestDiskPowerLossReachesEveryAllowedState(t *testing.T) {
 	for _, text := range []string{
 		"create /a",
@@ -442,7 +444,8 @@ func TestDiskPowerLossReachesEveryAllowedState(t *testing.T) {
 		"mkdir /d; mkdir /e; create /d/a; sync /; sync /d; rename /d /e/d; create /d; sync /d; write /e/d/a 0 x",
 		"create /a; sync /; write /a 0 one; fail /a; write /a 1 two; sync /a; write /a 4 x",
 		"create /a; sync /; rename /a /b; create /a; remove /b",
-		"create /a; sync /; write /a 0 longer; sync /a; write /a 0 x; fail /a; truncate /a 1; truncate /a 6; sync /a; write /a 0 y",
+		"create /a; sync /; write /a 0 longer; sync /a; write /a 0 x; fail /a; truncate /a 1; truncate /a 6; sync /a; " +
+			"write /a 0 y",
 		"mkdir /d; mkdir /e; create /d/a; sync /; sync /d; rename /d/a /e/a; remove /d; sync /; create /b",
 	} {
 		steps := stepsOf(text)

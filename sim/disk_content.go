@@ -2,7 +2,8 @@ package sim
 
 import "slices"
 
-// chunkSize is the stretch of a file that is held, shared and copied as one. Whole stretches that nobody wrote take no room.
+// chunkSize is the stretch of a file that is held, shared and copied as one. Whole stretches that nobody wrote take
+// no room.
 const chunkSize = 64 << 10
 
 // chunk is a stretch of a file. Beyond its bytes it reads as zeros.

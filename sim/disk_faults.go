@@ -55,8 +55,8 @@ type DiskCondition struct {
 	How DiskFault
 	// Operations are those meant; nil: all that the fault can act on. Bit-rot without any acts on reading.
 	Operations []DiskOperation
-	// Path chooses files and directories: a pattern as of path.Match, or a directory with all that is below it. "": all.
-	// A rename is chosen by either of its names.
+	// Path chooses files and directories: a pattern as of path.Match, or a directory with all that is below it. "":
+	// all. A rename is chosen by either of its names.
 	Path string
 	// Nth hits only the n-th operation of those meant, counted from 1 since the fault was imposed. 0: each.
 	Nth int
@@ -85,6 +85,10 @@ func (c *DiskCondition) Check() error {
 	switch {
 	case c.Nth < 0:
 		return fmt.Errorf("want an nth of 1 or more, have %d", c.Nth)
+	case c.Nth > 0 && len(operationsOf[c.How]) == 0:
+		return fmt.Errorf("%s acts at power loss, not at the nth of some operations", c.How)
+	case c.Share != nil && c.How == DiskTornWrite:
+		return fmt.Errorf("%s tears one write of each file; it has no share", c.How)
 	case c.Share != nil && (*c.Share < 0 || *c.Share > nodes.ShareAll):
 		return fmt.Errorf("want a share from 0%% to 100%%, have %s", c.Share)
 	case c.How == DiskSlow && c.Latency <= 0:
@@ -174,13 +178,14 @@ type call struct {
 
 // covers reports whether the condition is about files of this path.
 func (c *DiskCondition) covers(name string) bool {
-	if c.Path == "" || c.Path == name {
+	if c.Path == "" {
 		return true
 	}
-	if below, ok := strings.CutPrefix(name, strings.TrimSuffix(c.Path, "/")); ok && below[0] == '/' {
+	chosen := absolute(c.Path)
+	if below, ok := strings.CutPrefix(name, chosen); ok && (below == "" || below[0] == '/' || chosen == "/") {
 		return true
 	}
-	matched, err := path.Match(c.Path, name)
+	matched, err := path.Match(chosen, name)
 	return matched && err == nil
 }
 
@@ -340,8 +345,9 @@ func (d *Disk) loses(i *DiskImposition) bool {
 	return lost
 }
 
-// dataThatSurvives chooses among the un-synced changes of a file. Without a fault none survives. Unsynced-loss takes some away, in
-// no order. Where a torn write is to be seen, all survive that are not lost, and the last write in part.
+// dataThatSurvives chooses among the un-synced changes of a file. Without a fault none survives. Unsynced-loss takes
+// some away, in no order. Where a torn write is to be seen, all survive that are not lost, and the last write in
+// part.
 func (d *Disk) dataThatSurvives(path string, n *inode) []survivor {
 	if len(d.imposed) == 0 || len(n.pending) == 0 {
 		return nil
@@ -371,9 +377,9 @@ func (d *Disk) dataThatSurvives(path string, n *inode) []survivor {
 	return all
 }
 
-// replayNames does again those un-synced changes of names that a power loss lets through, over what is durable. One survives
-// only where it makes sense without those that are lost: each entry is as it was found, what is moved stays in reach, and a
-// directory that is removed is empty.
+// replayNames does again those un-synced changes of names that a power loss lets through, over what is durable. One
+// survives only where it makes sense without those that are lost: each entry is as it was found, what is moved stays
+// in reach, and a directory that is removed is empty.
 func (d *Disk) replayNames() {
 	if len(d.imposed) == 0 {
 		return

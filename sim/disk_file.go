@@ -258,8 +258,8 @@ func (f *file) Stat() (os.FileInfo, error) {
 	return f.node.info(base(f.name)), nil
 }
 
-// Readdir describes what is in the directory, in the order of names: the next count, or all that is left. Names that are gone
-// by then are left out.
+// Readdir describes what is in the directory, in the order of names: the next count, or all that is left. Names that
+// are gone by then are left out.
 func (f *file) Readdir(count int) ([]os.FileInfo, error) {
 	names, err := f.Readdirnames(count)
 	infos := make([]os.FileInfo, 0, len(names))
@@ -271,7 +271,8 @@ func (f *file) Readdir(count int) ([]os.FileInfo, error) {
 	return infos, err
 }
 
-// Readdirnames is the names in the directory, in order: the next count or, where that is not above zero, all that is left.
+// Readdirnames is the names in the directory, in order: the next count or, where that is not above zero, all that is
+// left.
 func (f *file) Readdirnames(count int) ([]string, error) {
 	if err := f.begin(DiskRead, 0); err != nil {
 		return nil, f.fail("readdirent", err)

@@ -14,9 +14,9 @@ import (
 // umask is what a Linux machine takes away from the mode of new files, unless told otherwise.
 const umask = 0o022
 
-// Fs is the disk's file system as a task of the machine sees it. Results and errors are those of package os on Linux for a
-// user who may do everything; relative paths are taken from the root. Every operation may give way. With a nil pacer
-// nothing waits and no fault acts: the harness's own view.
+// Fs is the disk's file system as a task of the machine sees it. Results and errors are those of package os on Linux
+// for a user who may do everything; relative paths are taken from the root. Every operation may give way. With a nil
+// pacer nothing waits and no fault acts: the harness's own view.
 func (d *Disk) Fs(p Pacer) afero.Fs { return &view{d, p} }
 
 // Durable is what would be left if the power failed now, without a fault: a file system of its own, for looking at.
@@ -214,7 +214,8 @@ func (v *view) RemoveAll(name string) error {
 	return failed
 }
 
-// Rename gives a file or directory another name, and takes that from the file that had it. A directory is never replaced.
+// Rename gives a file or directory another name, and takes that from the file that had it. A directory is never
+// replaced.
 func (v *view) Rename(from, to string) error {
 	c := call{pacer: v.pacer, op: DiskRename, path: from, other: to}
 	err := v.disk.begin(&c, 0)

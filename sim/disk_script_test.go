@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/afero"
 )
 
-// script plays operations, one a line, on a file system, and says what came of each. The tests play the same lines on the
-// simulated and on the real one.
+// script plays operations, one a line, on a file system, and says what came of each. The tests play the same lines on
+// the simulated and on the real one.
 //
 //	open F PATH FLAGS      F names the open file; FLAGS of r, w, rw, append, create, excl, trunc, with commas
 //	close F, sync F, stat F, read F N, readat F OFF N, write F TEXT, writeat F OFF TEXT, seek F OFF WHENCE,
@@ -174,14 +174,16 @@ func (s *script) play(line string) string {
 }
 
 func (s *script) playFile(f afero.File, verb, b, c string, number func(string) int64) string {
-	if i, err := f.Stat(); err == nil && i.IsDir() && (strings.HasPrefix(verb, "read") || verb == "seek" && b != "0") {
-		if verb == "seek" {
+	if verb == "seek" && b != "0" {
+		if i, err := f.Stat(); err == nil && i.IsDir() {
 			return "left out" // What a place in a directory means is up to each file system.
 		}
-		if _, err := f.Read(make([]byte, 1)); err != nil {
-			return "refused" // By some file systems as EISDIR, by others as EINVAL.
+	}
+	read := func(p []byte, n int, err error) string {
+		if errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.EINVAL) {
+			return "is a directory" // Some file systems say EISDIR, others EINVAL.
 		}
-		return "read"
+		return shown(p[:max(n, 0)]) + " " + s.outcome(err)
 	}
 	counted := func(n int, err error) string { return strconv.Itoa(n) + " " + s.outcome(err) }
 	switch verb {
@@ -195,11 +197,11 @@ func (s *script) playFile(f afero.File, verb, b, c string, number func(string) i
 	case "read":
 		p := make([]byte, number(b))
 		n, err := f.Read(p)
-		return shown(p[:max(n, 0)]) + " " + s.outcome(err)
+		return read(p, n, err)
 	case "readat":
 		p := make([]byte, number(c))
 		n, err := f.ReadAt(p, number(b))
-		return shown(p[:max(n, 0)]) + " " + s.outcome(err)
+		return read(p, n, err)
 	case "write":
 		return counted(f.Write(text(b)))
 	case "writeat":
@@ -233,7 +235,8 @@ func (s *script) playFile(f afero.File, verb, b, c string, number func(string) i
 	panic("no such verb: " + verb)
 }
 
-// describe leaves out what no two file systems agree on: the size of a directory, and times other than those set by hand.
+// describe leaves out what no two file systems agree on: the size of a directory, and times other than those set by
+// hand.
 func (s *script) describe(i os.FileInfo, err error) string {
 	if err != nil {
 		return s.outcome(err)

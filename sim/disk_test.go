@@ -42,7 +42,8 @@ func (p *busyPacer) do() {
 	}
 }
 
-func must2[T any](t *testing.T) func(T, error) T {
+// need returns a function that insists on a value.
+func need[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -63,7 +64,8 @@ func ok(t *testing.T, err error) {
 func put(t *testing.T, d *Disk, path, text string) {
 	t.Helper()
 	s := newScript(d.Fs(nil), "")
-	for _, step := range []string{"put " + path + " " + text, "sync-path " + path, "sync-path " + path[:strings.LastIndex(path, "/")+1]} {
+	above := path[:strings.LastIndex(path, "/")+1]
+	for _, step := range []string{"put " + path + " " + text, "sync-path " + path, "sync-path " + above} {
 		if out := s.play(step); out != "ok" {
 			t.Fatal(step, out)
 		}
@@ -86,13 +88,13 @@ func TestDiskListsInTheOrderOfNames(t *testing.T) {
 		want = append(want, name)
 	}
 	slices.Sort(want)
-	dir := must2[afero.File](t)(fs.Open("/"))
-	if have := must2[[]string](t)(dir.Readdirnames(0)); !slices.Equal(have, want) {
+	dir := need[afero.File](t)(fs.Open("/"))
+	if have := need[[]string](t)(dir.Readdirnames(0)); !slices.Equal(have, want) {
 		t.Errorf("names are %v, want %v", have, want)
 	}
-	must2[int64](t)(dir.Seek(0, 0))
+	need[int64](t)(dir.Seek(0, 0))
 	for i := 0; i < len(want); i += 10 {
-		for j, info := range must2[[]os.FileInfo](t)(dir.Readdir(10)) {
+		for j, info := range need[[]os.FileInfo](t)(dir.Readdir(10)) {
 			if info.Name() != want[i+j] {
 				t.Fatalf("name %d is %s, want %s", i+j, info.Name(), want[i+j])
 			}
@@ -128,16 +130,16 @@ func TestDiskSyncCoversWhatCameBefore(t *testing.T) {
 	d := NewDisk(DiskSpec{}, nil)
 	put(t, d, "/a", "old")
 	pacer := &busyPacer{}
-	f := must2[afero.File](t)(d.Fs(pacer).OpenFile("/a", os.O_RDWR, 0))
-	must2[int](t)(f.WriteAt([]byte("NEW"), 0))
+	f := need[afero.File](t)(d.Fs(pacer).OpenFile("/a", os.O_RDWR, 0))
+	need[int](t)(f.WriteAt([]byte("NEW"), 0))
 	pacer.meanwhile = func() {
-		must2[int](t)(f.WriteAt([]byte("LATE"), 1))
+		need[int](t)(f.WriteAt([]byte("LATE"), 1))
 		ok(t, f.Truncate(2))
 		ok(t, d.Fs(nil).Rename("/a", "/b"))
 	}
 	ok(t, f.Sync())
 	holds(t, d.Durable(), "/a", "NEW")
-	root := must2[afero.File](t)(d.Fs(pacer).Open("/"))
+	root := need[afero.File](t)(d.Fs(pacer).Open("/"))
 	pacer.meanwhile = func() { ok(t, d.Fs(nil).Rename("/b", "/c")) }
 	ok(t, root.Sync())
 	d.PowerLoss()
@@ -149,24 +151,24 @@ func TestDiskSyncAfterFailureCoversWhatCameBefore(t *testing.T) {
 	d := NewDisk(DiskSpec{}, nil)
 	put(t, d, "/a", "0123456789")
 	pacer := &busyPacer{}
-	f := must2[afero.File](t)(d.Fs(pacer).OpenFile("/a", os.O_RDWR, 0))
-	must2[int](t)(f.WriteAt([]byte("x"), 0))
+	f := need[afero.File](t)(d.Fs(pacer).OpenFile("/a", os.O_RDWR, 0))
+	need[int](t)(f.WriteAt([]byte("x"), 0))
 	eio := &DiskImposition{DiskCondition: DiskCondition{How: DiskEIO}}
-	pacer.meanwhile = func() { must2[int](t)(f.WriteAt([]byte("y"), 1)); d.Impose(eio) }
+	pacer.meanwhile = func() { need[int](t)(f.WriteAt([]byte("y"), 1)); d.Impose(eio) }
 	if err := f.Sync(); !errors.Is(err, syscall.EIO) {
 		t.Fatal(err)
 	}
 	d.Lift(eio)
-	must2[int](t)(f.WriteAt([]byte("z"), 2))
-	pacer.meanwhile = func() { must2[int](t)(f.WriteAt([]byte("L"), 2)); ok(t, f.Truncate(1)) }
+	need[int](t)(f.WriteAt([]byte("z"), 2))
+	pacer.meanwhile = func() { need[int](t)(f.WriteAt([]byte("L"), 2)); ok(t, f.Truncate(1)) }
 	ok(t, f.Sync())
 	holds(t, d.Fs(nil), "/a", "x")
 	d.PowerLoss()
 	holds(t, d.Fs(nil), "/a", "0yz3456789")
 }
 
-// Files and directories that are never synced are merged after many changes, and what is durable stays what it was. A sync that is
-// under way meanwhile covers neither more nor less.
+// Files and directories that are never synced are merged after many changes, and what is durable stays what it was. A
+// sync that is under way meanwhile covers neither more nor less.
 func TestDiskMergesManyChanges(t *testing.T) {
 	for _, during := range []bool{false, true} {
 		t.Run(fmt.Sprintf("during a sync %v", during), func(t *testing.T) {
@@ -174,10 +176,10 @@ func TestDiskMergesManyChanges(t *testing.T) {
 			put(t, d, "/data", "old-content")
 			put(t, d, "/gone", "x")
 			fs := d.Fs(nil)
-			f := must2[afero.File](t)(fs.OpenFile("/data", os.O_RDWR, 0))
+			f := need[afero.File](t)(fs.OpenFile("/data", os.O_RDWR, 0))
 			many := func() {
 				for i := range 3 * mergeAfter {
-					must2[int](t)(f.WriteAt([]byte(fmt.Sprintf("%d", i)), int64(i%5)))
+					need[int](t)(f.WriteAt([]byte(fmt.Sprintf("%d", i)), int64(i%5)))
 					ok(t, afero.WriteFile(fs, fmt.Sprintf("/n%d", i%7), nil, 0o644))
 					ok(t, fs.Rename(fmt.Sprintf("/n%d", i%7), "/n"))
 				}
@@ -186,14 +188,16 @@ func TestDiskMergesManyChanges(t *testing.T) {
 			}
 			if !during {
 				many()
-				if len(d.names) > 2*mergeAfter || len(d.root.unsynced) > mergeAfter || len(d.find2(t, "/data").pending) > mergeAfter {
+				data := inodeOf(t, d, "/data")
+				if len(d.names) > 2*mergeAfter || len(d.root.unsynced) > mergeAfter || len(data.pending) > mergeAfter {
 					t.Error("changes are not merged")
 				}
 			} else {
-				must2[int](t)(f.WriteAt([]byte("O"), 0))
+				need[int](t)(f.WriteAt([]byte("O"), 0))
+				ok(t, afero.WriteFile(fs, "/before", nil, 0o644))
 				inner, outer := &busyPacer{}, &busyPacer{}
-				root := must2[afero.File](t)(d.Fs(inner).Open("/"))
-				synced := must2[afero.File](t)(d.Fs(outer).Open("/data"))
+				root := need[afero.File](t)(d.Fs(inner).Open("/"))
+				synced := need[afero.File](t)(d.Fs(outer).Open("/data"))
 				inner.meanwhile, outer.meanwhile = many, func() { ok(t, root.Sync()) }
 				ok(t, synced.Sync())
 			}
@@ -205,7 +209,7 @@ func TestDiskMergesManyChanges(t *testing.T) {
 			d.PowerLoss()
 			want := `/data="old-content" /gone="x"`
 			if during {
-				want = `/data="Old-content" /gone="x"`
+				want = `/before="" /data="Old-content" /gone="x"`
 			}
 			if have := shownDisk(fs); have != want {
 				t.Errorf("left behind %s, want %s", have, want)
@@ -214,10 +218,10 @@ func TestDiskMergesManyChanges(t *testing.T) {
 	}
 }
 
-// find2 is the inode of a path.
-func (d *Disk) find2(t *testing.T, path string) *inode {
+// inodeOf is the inode of a path.
+func inodeOf(t *testing.T, d *Disk, path string) *inode {
 	t.Helper()
-	return must2[place](t)(d.existing(path)).node
+	return need[place](t)(d.existing(path)).node
 }
 
 // A machine that works for years does not grow: nothing is kept of what is durable or gone.
@@ -230,7 +234,8 @@ func TestDiskKeepsNothingOfThePast(t *testing.T) {
 		}
 	}
 	if len(d.names) > 200 || len(d.root.unsynced) > 0 || len(d.orphans) > 0 || d.Used() != 100 {
-		t.Errorf("%d changes of names are kept, %d un-synced, %d orphans, %d bytes used", len(d.names), len(d.root.unsynced), len(d.orphans), d.Used())
+		t.Errorf("%d changes of names are kept, %d un-synced, %d orphans, %d bytes used",
+			len(d.names), len(d.root.unsynced), len(d.orphans), d.Used())
 	}
 }
 
@@ -246,7 +251,7 @@ func TestDiskModesAndTimesGoWithTheContent(t *testing.T) {
 	ok(t, fs.Chmod("/a", 0o600))
 	check := func(mode os.FileMode, at time.Time) {
 		t.Helper()
-		if i := must2[os.FileInfo](t)(fs.Stat("/a")); i.Mode() != mode || !i.ModTime().Equal(at) {
+		if i := need[os.FileInfo](t)(fs.Stat("/a")); i.Mode() != mode || !i.ModTime().Equal(at) {
 			t.Errorf("have %v %v, want %v %v", i.Mode(), i.ModTime(), mode, at)
 		}
 	}
@@ -254,7 +259,7 @@ func TestDiskModesAndTimesGoWithTheContent(t *testing.T) {
 	d.PowerLoss()
 	check(0o644, synced)
 	ok(t, fs.Chmod("/a", 0o600))
-	ok(t, must2[afero.File](t)(fs.Open("/a")).Sync())
+	ok(t, need[afero.File](t)(fs.Open("/a")).Sync())
 	d.PowerLoss()
 	check(0o600, synced)
 }
@@ -262,7 +267,7 @@ func TestDiskModesAndTimesGoWithTheContent(t *testing.T) {
 func TestDiskSize(t *testing.T) {
 	d := NewDisk(DiskSpec{Size: 100_000}, nil)
 	fs := d.Fs(nil)
-	f := must2[afero.File](t)(fs.Create("/a"))
+	f := need[afero.File](t)(fs.Create("/a"))
 	n, err := f.Write(make([]byte, 120_000))
 	if n != 100_000 || !errors.Is(err, syscall.ENOSPC) || d.Free() != 0 || d.Used() != 100_000 {
 		t.Fatalf("wrote %d, %v; used %d, free %d", n, err, d.Used(), d.Free())
@@ -281,7 +286,7 @@ func TestDiskSize(t *testing.T) {
 	if d.Used() != 0 {
 		t.Error("used after the last close:", d.Used())
 	}
-	f = must2[afero.File](t)(fs.Create("/b"))
+	f = need[afero.File](t)(fs.Create("/b"))
 	ok(t, f.Truncate(4<<30))
 	if _, err := f.WriteAt(make([]byte, 90_000), 3<<30); err != nil || d.Used() != 90_000 {
 		t.Errorf("a hole takes no room: %v, used %d", err, d.Used())
@@ -303,10 +308,10 @@ func TestDiskSize(t *testing.T) {
 func TestDiskCloseAll(t *testing.T) {
 	d := NewDisk(DiskSpec{}, nil)
 	fs := d.Fs(nil)
-	f := must2[afero.File](t)(fs.Create("/a"))
-	must2[int](t)(f.WriteString("content"))
-	g := must2[afero.File](t)(fs.Create("/b"))
-	must2[int](t)(g.WriteString("removed"))
+	f := need[afero.File](t)(fs.Create("/a"))
+	need[int](t)(f.WriteString("content"))
+	g := need[afero.File](t)(fs.Create("/b"))
+	need[int](t)(g.WriteString("removed"))
 	ok(t, fs.Remove("/b"))
 	d.CloseAll()
 	if d.Used() != int64(len("content")) {
@@ -328,8 +333,8 @@ func TestDiskEraseAndRestore(t *testing.T) {
 	earlier := d.Snapshot()
 	put(t, d, "/a", "second")
 	put(t, d, "/b", "b")
-	f := must2[afero.File](t)(d.Fs(nil).OpenFile("/a", os.O_WRONLY, 0))
-	must2[int](t)(f.WriteAt([]byte("S"), 0))
+	f := need[afero.File](t)(d.Fs(nil).OpenFile("/a", os.O_WRONLY, 0))
+	need[int](t)(f.WriteAt([]byte("S"), 0))
 	for range 2 {
 		d.Restore(earlier)
 		if have := shownDisk(d.Fs(nil)); have != `/a="first"` || d.Used() != 5 {
@@ -362,11 +367,11 @@ func TestDiskTiming(t *testing.T) {
 		}
 		pacer.paused = 0
 	}
-	f := must2[afero.File](t)(d.Fs(pacer).Create("/a"))
+	f := need[afero.File](t)(d.Fs(pacer).Create("/a"))
 	took(0)
-	must2[int](t)(f.Write(make([]byte, 3000)))
+	need[int](t)(f.Write(make([]byte, 3000)))
 	took(3 * time.Millisecond)
-	must2[int](t)(f.ReadAt(make([]byte, 2000), 0))
+	need[int](t)(f.ReadAt(make([]byte, 2000), 0))
 	took(2 * time.Millisecond)
 	if n, err := f.ReadAt(make([]byte, 9000), 2000); n != 1000 || err == nil {
 		t.Error(n, err)
@@ -376,17 +381,17 @@ func TestDiskTiming(t *testing.T) {
 	took(sync)
 	// Two transfers at one time share the bandwidth.
 	d.SetElapsed(func() time.Duration { return now })
-	pacer.meanwhile = func() { must2[int](t)(f.WriteAt(make([]byte, 1000), 0)) }
-	must2[int](t)(f.WriteAt(make([]byte, 1000), 5000))
+	pacer.meanwhile = func() { need[int](t)(f.WriteAt(make([]byte, 1000), 0)) }
+	need[int](t)(f.WriteAt(make([]byte, 1000), 5000))
 	took(time.Millisecond + 2*time.Millisecond)
 	now = time.Second
-	must2[int](t)(f.WriteAt(make([]byte, 1000), 0))
+	need[int](t)(f.WriteAt(make([]byte, 1000), 0))
 	took(time.Millisecond)
 	if def := (DiskSpec{}).SyncTime(); def != 5*time.Millisecond {
 		t.Error(def)
 	}
 	// The harness does not wait.
-	must2[[]byte](t)(afero.ReadFile(d.Fs(nil), "/a"))
+	need[[]byte](t)(afero.ReadFile(d.Fs(nil), "/a"))
 	took(0)
 }
 
@@ -426,7 +431,7 @@ func TestDiskEveryOperationMayGiveWay(t *testing.T) {
 		}
 	}
 	pacer.meanwhile = func() { t.Error("Seek gave way") }
-	must2[int64](t)(f.Seek(0, 0))
+	need[int64](t)(f.Seek(0, 0))
 }
 
 func TestDiskTellsOfSyncs(t *testing.T) {
@@ -478,81 +483,5 @@ func TestDiskContentAtTheEdgesOfChunks(t *testing.T) {
 		if want := append(plains, plain)[i]; !bytes.Equal(have, want) {
 			t.Fatalf("copy %d differs", i)
 		}
-	}
-}
-
-func BenchmarkDiskReplace(b *testing.B) {
-	d := NewDisk(DiskSpec{}, nil)
-	fs := d.Fs(idlePacer{})
-	if err := fs.Mkdir("/data", 0o755); err != nil {
-		b.Fatal(err)
-	}
-	page := make([]byte, 4096)
-	b.ReportAllocs()
-	for b.Loop() {
-		f, err := fs.Create("/data/tmp")
-		if err != nil {
-			b.Fatal(err)
-		}
-		f.Write(page)
-		f.Sync()
-		f.Close()
-		fs.Rename("/data/tmp", "/data/file")
-		dir, err := fs.Open("/data")
-		if err != nil {
-			b.Fatal(err)
-		}
-		dir.Sync()
-		dir.Close()
-	}
-}
-
-// BenchmarkDiskJournal appends to one file that grows and grows: the cost of a record must not depend on its length.
-func BenchmarkDiskJournal(b *testing.B) {
-	f, err := NewDisk(DiskSpec{}, nil).Fs(idlePacer{}).OpenFile("/journal", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		b.Fatal(err)
-	}
-	record := make([]byte, 100)
-	b.ReportAllocs()
-	for b.Loop() {
-		f.Write(record)
-		f.Sync()
-	}
-}
-
-// BenchmarkDiskStream writes, rewrites and reads 20 MB in pieces of 64 KiB.
-func BenchmarkDiskStream(b *testing.B) {
-	piece := make([]byte, 64<<10)
-	const size = 20e6
-	b.SetBytes(3 * size)
-	for b.Loop() {
-		f, err := NewDisk(DiskSpec{}, nil).Fs(idlePacer{}).Create("/image")
-		if err != nil {
-			b.Fatal(err)
-		}
-		for range 2 {
-			for off := int64(0); off < size; off += int64(len(piece)) {
-				f.WriteAt(piece, off)
-			}
-		}
-		f.Sync()
-		for off := int64(0); off < size; off += int64(len(piece)) {
-			f.ReadAt(piece, off)
-		}
-	}
-}
-
-// BenchmarkDiskSnapshot takes a copy of 20 MB in 1000 files.
-func BenchmarkDiskSnapshot(b *testing.B) {
-	d := NewDisk(DiskSpec{}, nil)
-	for i := range 1000 {
-		if err := afero.WriteFile(d.Fs(nil), fmt.Sprintf("/f%d", i), make([]byte, 20_000), 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	d.SyncAll()
-	for b.Loop() {
-		d.Snapshot()
 	}
 }
