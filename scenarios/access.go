@@ -175,7 +175,7 @@ func (p *play) replyOfOperation(op nodes.Operation) reply {
 		r.word = wordRefused
 	}
 	r.text = fmt.Sprintf("%d by %s", op.Status, op.ServedBy)
-	if step := p.wrote[op.Hash]; step != "" && op.Hash != 0 {
+	if step := p.wrote[op.Hash]; step != "" && op.Verb == client.VerbGet {
 		r.text += ", wrote: " + step
 	}
 	return r

@@ -126,7 +126,9 @@ func (p *play) question(s *Step, probe *Probe, name string) (question, error) {
 			a := client.Ask(env, target, request, probePatience)
 			r := replyOf(a)
 			r.word = value(a)
-			r.text = fmt.Sprintf("%s (%s)", r.word, r.text)
+			if r.text = r.word; a.Status == 0 {
+				r.text += " (no answer: " + a.Err + ")"
+			}
 			answered(r)
 		})
 	}, nil

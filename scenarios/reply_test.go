@@ -46,7 +46,7 @@ func TestAnswersAndWants(t *testing.T) {
 
 		{"a probe of the kind's", []string{"at: 2s, " + lit, "then: 1s, probe: state, machine: one, want: lit"}, expect.Pass, nil},
 		{"that finds something else", []string{"at: 2s, probe: state, machine: one, want: lit"}, expect.Violation,
-			[]string{"want lit, have dark (200, state: dark)"}},
+			[]string{"want lit, have dark"}},
 		{"within", []string{"at: 2s, probe: state, machine: one, want: lit, within: 10s", "then: 5s, " + lit}, expect.Pass, nil},
 		{"not within", []string{"at: 2s, probe: state, machine: one, want: lit, within: 10s, step: a", "then: 15s, " + lit},
 			expect.Violation, []string{"within: 10s: want lit, have dark"}},
