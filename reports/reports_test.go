@@ -94,6 +94,7 @@ func passed(name string, seed uint64) *scenarios.Outcome {
 
 func vacuous(seed uint64) *scenarios.Outcome {
 	o := passed("active-power-off", seed)
+	o.Judgement = &expect.Judgement{Hazards: []expect.Shown{{Hazard: "HZ-D3", Asked: true}, {Hazard: "HZ-D6"}}}
 	o.Verdict, o.Misses = expect.Vacuous, []string{"step death: nobody is active"}
 	return o
 }
@@ -117,7 +118,7 @@ func TestTextReport(t *testing.T) {
 	for _, s := range all {
 		text.Failed(s, func(f *Failure) string { return "firedrill run " + f.Case + " --seed 4" })
 	}
-	text.Total(all, 2300*time.Millisecond)
+	text.Total(all, 2300*time.Millisecond, false)
 	if err := text.Flush(); err != nil {
 		t.Fatal(err)
 	}

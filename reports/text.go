@@ -40,7 +40,8 @@ type Summary struct {
 	Seeds         scenarios.Seeds // the first and the last that were played
 	Verdicts      map[expect.Verdict]int
 	Virtual, Wall time.Duration
-	Undocumented  []string
+	Hazards       []string // documented ones that were expected and seen, sorted
+	Undocumented  []string // sorted
 	Failures      []*Failure
 	lastCase      string
 }
@@ -72,8 +73,13 @@ func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
 	s.Virtual += o.Virtual
 	s.Wall += o.Wall
 	for _, mark := range o.Undocumented {
-		if n, found := slices.BinarySearch(s.Undocumented, mark); !found {
-			s.Undocumented = slices.Insert(s.Undocumented, n, mark)
+		insert(&s.Undocumented, mark)
+	}
+	if o.Judgement != nil {
+		for _, h := range o.Judgement.Hazards {
+			if h.Asked && !h.Inferred {
+				insert(&s.Hazards, h.Hazard)
+			}
 		}
 	}
 	for _, f := range failures(o) {
@@ -88,6 +94,13 @@ func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
 		fresh = append(fresh, f)
 	}
 	return fresh
+}
+
+// insert keeps a sorted list in which everything stands once.
+func insert(list *[]string, s string) {
+	if n, found := slices.BinarySearch(*list, s); !found {
+		*list = slices.Insert(*list, n, s)
+	}
 }
 
 // AddRange counts what the whole range of seeds of a case did not show.
@@ -150,8 +163,13 @@ func (t *Text) Scenario(s *Summary, longest int) {
 		head, between = strings.TrimRight(head, " "), "\n"+strings.Repeat(" ", longest+2)
 	}
 	fmt.Fprintf(t.out, "%s%s%s%*s%s\n", head, between, t.paint(s.worst(), ended), max(2, 10-len(ended)), "", speed)
-	if len(s.Undocumented) > 0 {
-		t.wrapped(strings.Repeat(" ", longest+2), "undocumented: "+strings.Join(options(s.Undocumented), ", "))
+	for _, marks := range []struct {
+		what string
+		list []string
+	}{{"hazards: ", s.Hazards}, {"undocumented: ", options(s.Undocumented)}} {
+		if len(marks.list) > 0 {
+			t.wrapped(strings.Repeat(" ", longest+2), marks.what+strings.Join(marks.list, ", "))
+		}
 	}
 }
 
@@ -296,8 +314,8 @@ func seedList(seeds []uint64) string {
 	return text
 }
 
-// Total writes the last line: what all scenarios came to, and the time that it took in life.
-func (t *Text) Total(all []*Summary, took time.Duration) {
+// Total writes the last line: what all scenarios came to, the time that it took in life, and whether it was cut short.
+func (t *Text) Total(all []*Summary, took time.Duration, interrupted bool) {
 	fmt.Fprintln(t.out)
 	tally, plays := map[expect.Verdict]int{}, 0
 	for _, s := range all {
@@ -307,8 +325,15 @@ func (t *Text) Total(all []*Summary, took time.Duration) {
 		}
 	}
 	worst := (&Summary{Verdicts: tally}).worst()
-	fmt.Fprintf(t.out, "%s, %s in %.1fs: %s\n", number(len(all), "scenario"), number(plays, "play"), took.Seconds(),
-		t.paint(worst, counts(tally, plays)))
+	end := ""
+	if interrupted {
+		end = ", interrupted"
+	}
+	fmt.Fprintf(t.out, "%s, %s in %.1fs%s", number(len(all), "scenario"), number(plays, "play"), took.Seconds(), end)
+	if plays > 0 {
+		fmt.Fprintf(t.out, ": %s", t.paint(worst, counts(tally, plays)))
+	}
+	fmt.Fprintln(t.out)
 }
 
 func number(n int, what string) string {

@@ -130,7 +130,7 @@ func (r *results) tell(g *group) error {
 }
 
 // finish closes the folders and prints what is left to print: scenarios that were not played to the end, failures, the total.
-func (r *results) finish() error {
+func (r *results) finish(interrupted bool) error {
 	r.bar.clear()
 	var wrong []error
 	var played []*reports.Summary
@@ -149,7 +149,7 @@ func (r *results) finish() error {
 		for _, g := range r.order {
 			r.text.Failed(&g.summary, g.again)
 		}
-		r.text.Total(played, time.Since(r.begin))
+		r.text.Total(played, time.Since(r.begin), interrupted)
 		wrong = append(wrong, unwritten(r.text.Flush()))
 	}
 	return errors.Join(wrong...)

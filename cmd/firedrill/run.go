@@ -87,10 +87,11 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		World: func(seed uint64) sim.World { return virtual.New(seed) },
 	}
 	err = batch.Play(ctx, scenarios.Turns(r.cases(), seeds), r.take)
-	if errors.Is(err, context.Canceled) {
+	interrupted := errors.Is(err, context.Canceled)
+	if interrupted {
 		err = &exit{statusInterrupted, nil}
 	}
-	if err = errors.Join(err, r.finish()); err == nil && r.status() != statusPass {
+	if err = errors.Join(err, r.finish(interrupted)); err == nil && r.status() != statusPass {
 		err = &exit{r.status(), nil}
 	}
 	return err
