@@ -5,9 +5,9 @@ import (
 	"math/bits"
 )
 
-// HashPayload is the hash of a client's payload in Operation.Hash and Item.Hash: by it the harness finds on a disk what a
-// client wrote. It takes two words at a time, since it sees every byte that clients send, and resists nobody who wants
-// a collision. It is never 0, which stands for no payload.
+// HashPayload is the hash of a client's payload in Operation.Hash and Item.Hash: by it the harness finds on a disk
+// what a client wrote. It takes two words at a time, since it sees every byte that clients send, and resists nobody
+// who wants a collision. It is never 0, which stands for no payload.
 func HashPayload(b []byte) uint64 {
 	state := mix(0, uint64(len(b)), 0)
 	for len(b) >= 16 {

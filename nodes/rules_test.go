@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// The code of nodes runs in a world where waiting, time and chance come from Env alone. What reaches around it compiles
-// all the same, works mostly, and makes runs differ or hang. These tables say what must not stand below nodes/, tests
-// excepted, and what to use instead.
+// The code of nodes runs in a world where waiting, time and chance come from Env alone. What reaches around it
+// compiles all the same, works mostly, and makes runs differ or hang. These tables say what must not stand below
+// nodes/, tests excepted, and what to use instead.
 
 // importRules are packages that have no use in node code at all.
 var importRules = map[string]string{

@@ -16,8 +16,8 @@ import (
 // maxAnswer is how much of an answer to an operator is read.
 const maxAnswer = 4 << 20
 
-// Ask sends an operator's request to a machine and waits for the answer, connecting included, for at most timeout. Whatever
-// goes wrong on the way is in the Answer: an answer that breaks off is none.
+// Ask sends an operator's request to a machine and waits for the answer, connecting included, for at most timeout.
+// Whatever goes wrong on the way is in the Answer: an answer that breaks off is none.
 func Ask(env nodes.Env, to netip.AddrPort, r nodes.Request, timeout time.Duration) nodes.Answer {
 	if !strings.HasPrefix(r.Path, "/") {
 		return nodes.Answer{Err: fmt.Sprintf("want a path that begins with /, have %q", r.Path)}
@@ -41,8 +41,8 @@ func Ask(env nodes.Env, to netip.AddrPort, r nodes.Request, timeout time.Duratio
 	return nodes.Answer{Status: response.StatusCode, Fields: members(body.Bytes())}
 }
 
-// members are those of a JSON object, in its order: strings as they are, null as "", all else as its JSON text. Of what is not
-// an object there are none.
+// members are those of a JSON object, in its order: strings as they are, null as "", all else as its JSON text. Of
+// what is not an object there are none.
 func members(body []byte) []nodes.Attr {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {

@@ -1,13 +1,13 @@
-// Package client is the clients of a drill: populations that put, get and delete at a rate, the single requests of a timeline, and
-// the operator who asks a machine to do something.
+// Package client is the clients of a drill: populations that put, get and delete at a rate, the single requests of a
+// timeline, and the operator who asks a machine to do something.
 //
-// Every request that is sent becomes one nodes.Operation. Its result is ok, surely failed or unknown, and unknown stays unknown:
-// a later look at the same path does not change what was known when the request ended.
+// Every request that is sent becomes one nodes.Operation. Its result is ok, surely failed or unknown, and unknown
+// stays unknown: a later look at the same path does not change what was known when the request ended.
 //
-// A client that tries again sends the same payload to the same path. Each try is an operation of its own, with its own ID and
-// result and with Attempt counting from 1. So one logical write is all the puts with one Path and one Hash: it was
-// acknowledged if any of them is ok, it surely did not happen if all of them failed, and it may have happened more than
-// once. Payloads of 8 bytes and more are unique among logical writes. A delete has no hash: its tries follow each
+// A client that tries again sends the same payload to the same path. Each try is an operation of its own, with its own
+// ID and result and with Attempt counting from 1. So one logical write is all the puts with one Path and one Hash: it
+// was acknowledged if any of them is ok, it surely did not happen if all of them failed, and it may have happened more
+// than once. Payloads of 8 bytes and more are unique among logical writes. A delete has no hash: its tries follow each
 // other in one client's history without another operation between them.
 package client
 
@@ -46,11 +46,12 @@ type Config struct {
 	Keys             int    // how many there are; below 1 counts as 1
 	Rate             nodes.Rate
 	Put, Get, Delete nodes.Share // of the operations, in relation to each other
-	// MinSize and MaxSize are of a payload, which is drawn evenly between them each time. Below 8 bytes it need not be unique.
+	// MinSize and MaxSize are of a payload, which is drawn evenly between them each time. Below 8 bytes it need not be
+	// unique.
 	MinSize, MaxSize nodes.Size
 	Timeout          time.Duration // of one try, connecting included; 0: 10 s
-	// Retry is how long after a try without an answer, or with a status of 500 and above, the next one follows; it goes on so
-	// without end, as a file system mounted hard does. 0: an operation is tried once.
+	// Retry is how long after a try without an answer, or with a status of 500 and above, the next one follows; it
+	// goes on so without end, as a file system mounted hard does. 0: an operation is tried once.
 	Retry time.Duration
 
 	NextID func() uint64         // gives each operation its ID
@@ -89,9 +90,9 @@ func New(c Config) *Client {
 }
 
 // Run is the client's whole work, on a machine of its own; it returns after Stop, or at once for a client that never
-// does anything. One operation is under way at a time. The next is due a while after the start of the one before, drawn evenly
-// between a half and one and a half of the rate's interval, and at once where that has passed: what could not be done in
-// time is not made good by a burst.
+// does anything. One operation is under way at a time. The next is due a while after the start of the one before,
+// drawn evenly between a half and one and a half of the rate's interval, and at once where that has passed: what could
+// not be done in time is not made good by a burst.
 func (c *Client) Run(env nodes.Env) {
 	interval := c.config.Rate.Interval()
 	if interval <= 0 || c.config.Put+c.config.Get+c.config.Delete <= 0 {
@@ -166,8 +167,8 @@ func answered(op nodes.Operation) bool {
 	return op.Result == nodes.ResultOK || op.Status >= 100 && op.Status < 500
 }
 
-// Do sends a single request over a connection of its own and records it: a put of op.Payload or, where that is nil, of op.Size
-// bytes; a get; a delete. Of op it needs Verb and Path.
+// Do sends a single request over a connection of its own and records it: a put of op.Payload or, where that is nil, of
+// op.Size bytes; a get; a delete. Of op it needs Verb and Path.
 func Do(env nodes.Env, c Config, op nodes.Operation) nodes.Operation {
 	var one caller
 	one.begin(env, &c)
@@ -206,8 +207,8 @@ func (c *caller) prepare(op nodes.Operation) nodes.Operation {
 	return op
 }
 
-// fill makes a payload that no other ID has: the ID in front, then bytes that only look random, since nothing but their
-// being the same ones again matters.
+// fill makes a payload that no other ID has: the ID in front, then bytes that only look random, since nothing but
+// their being the same ones again matters.
 func fill(to []byte, id uint64, size int) []byte {
 	state := id*0x9e3779b97f4a7c15 | 1
 	word := id

@@ -75,7 +75,8 @@ var start = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 
 func newHall(t *testing.T, seed uint64) *hall {
 	t.Helper()
-	h := &hall{World: virtual.New(seed), t: t, one: &shelf{files: map[string][]byte{}}, two: &shelf{files: map[string][]byte{}}}
+	h := &hall{World: virtual.New(seed), t: t}
+	h.one, h.two = &shelf{files: map[string][]byte{}}, &shelf{files: map[string][]byte{}}
 	latency := 200 * time.Microsecond
 	err := h.AddSegment(sim.Segment{Name: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/24"),
 		Base: sim.Condition{Latency: &latency}})
@@ -168,7 +169,8 @@ func TestPopulation(t *testing.T) {
 	if len(hashes) != verbs["put"] {
 		t.Errorf("want each of %d payloads unlike all others, have %d", verbs["put"], len(hashes))
 	}
-	if least < 50*time.Millisecond || least > 60*time.Millisecond || most < 140*time.Millisecond || most > 150*time.Millisecond {
+	const ms = time.Millisecond
+	if least < 50*ms || least > 60*ms || most < 140*ms || most > 150*ms {
 		t.Errorf("want from 50ms to 150ms between two, have %v to %v", least, most)
 	}
 }
@@ -323,10 +325,11 @@ func TestMoveAndStop(t *testing.T) {
 			t.Errorf("want it to go to %s, have %+v", want, op)
 		}
 	}
-	if last := h.history[len(h.history)-1]; !ended || last.Sent >= 30*time.Second {
-		t.Errorf("want an end after 30s, have %v, ended %v", last.Sent, ended)
+	if op := h.history[len(h.history)-1]; !ended || op.Sent >= 30*time.Second {
+		t.Errorf("want an end after 30s, have %v, ended %v", op.Sent, ended)
 	}
-	if first, last := h.one.asked[0], h.one.asked[len(h.one.asked)-1]; first != "10.0.0.11 PUT" || last != "nas.example PUT" {
+	first, last := h.one.asked[0], h.one.asked[len(h.one.asked)-1]
+	if first != "10.0.0.11 PUT" || last != "nas.example PUT" {
 		t.Errorf("want the host asked for that clients were told, have %q and %q", first, last)
 	}
 	if len(h.two.files) != 10 {
@@ -489,112 +492,6 @@ func TestPayloads(t *testing.T) {
 			if len(words) < 512 {
 				t.Errorf("want no word of a payload twice, have %d of 512", len(words))
 			}
-		}
-	}
-}
-
-func TestFilesJudges(t *testing.T) {
-	unsent := &web.Error{Doing: "connect", Err: errors.New("no route to host")}
-	sent := &web.Error{Doing: "receive", Sent: true, Err: errors.New("reset")}
-	done := []nodes.Result{nodes.ResultOK, nodes.ResultOK, nodes.ResultOK}
-	failed := []nodes.Result{nodes.ResultFailed, nodes.ResultFailed, nodes.ResultFailed}
-	unknown := []nodes.Result{nodes.ResultUnknown, nodes.ResultUnknown, nodes.ResultUnknown}
-	cases := []struct {
-		status  int
-		notDone string
-		err     error
-		want    []nodes.Result // of put, get, delete
-	}{
-		{status: 200, want: done}, {status: 201, want: done}, {status: 204, want: done},
-		{status: 404, want: []nodes.Result{nodes.ResultFailed, nodes.ResultOK, nodes.ResultFailed}},
-		{status: 301, want: failed}, {status: 400, want: failed}, {status: 403, want: failed}, {status: 405, want: failed},
-		{status: 409, want: failed}, {status: 412, want: failed}, {status: 423, want: failed},
-		{status: 500, want: unknown}, {status: 503, want: unknown}, {status: 503, notDone: "busy", want: failed},
-		{status: 507, notDone: "full", want: failed},
-		{err: unsent, want: failed}, {err: sent, want: unknown}, {err: io.ErrUnexpectedEOF, want: unknown},
-		{err: fmt.Errorf("wrapped: %w", unsent), want: failed},
-	}
-	for _, c := range cases {
-		var response *http.Response
-		if c.err == nil {
-			response = &http.Response{StatusCode: c.status, Header: http.Header{}}
-			if c.notDone != "" {
-				response.Header.Set(web.HeaderNotDone, c.notDone)
-			}
-		}
-		for i, verb := range []string{client.VerbPut, client.VerbGet, client.VerbDelete} {
-			if have := client.Files.Result(&nodes.Operation{Verb: verb}, response, nil, c.err); have != c.want[i] {
-				t.Errorf("%s, status %d %s, error %v: want %s, have %s", verb, c.status, c.notDone, c.err, c.want[i], have)
-			}
-		}
-	}
-}
-
-func TestAsk(t *testing.T) {
-	h := newHall(t, 1)
-	long := strings.Repeat("x", 5<<20)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		switch r.URL.Path {
-		case "/status":
-			io.WriteString(w, `{"z": "last \"first\"", "a": 1.50, "role": "", "peer": null, "up": true, "list": [1, "b"], "in": {"k": 2}}`)
-		case "/echo":
-			web.Reply(w, http.StatusOK, map[string]string{"body": string(body), "method": r.Method,
-				"type": r.Header.Get("Content-Type"), "zclose": fmt.Sprint(r.Close)})
-		case "/no":
-			web.Refuse(w, http.StatusForbidden, "not-available")
-		case "/list":
-			io.WriteString(w, `["a"]`)
-		case "/text":
-			io.WriteString(w, `{"a": 1`)
-		case "/empty":
-		case "/long":
-			io.WriteString(w, long)
-		}
-	})
-	h.Machine("two").Go("server", func(env nodes.Env) {
-		l, err := env.Net().ListenTCP("tcp", &net.TCPAddr{Port: 8080})
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		web.Serve(env, l, handler)
-	})
-	ask := func(to string, r nodes.Request) (a nodes.Answer) {
-		h.Machine("office").Go("ask", func(env nodes.Env) {
-			a = client.Ask(env, netip.MustParseAddrPort(to), r, 5*time.Second)
-		})
-		h.run(h.Now() + 20*time.Second)
-		return a
-	}
-	get := func(path string) nodes.Answer { return ask("10.0.0.12:8080", nodes.Request{Method: "GET", Path: path}) }
-	cases := []struct {
-		name       string
-		have, want nodes.Answer
-	}{
-		{"members in their order", get("/status"), nodes.Answer{Status: 200, Fields: []nodes.Attr{
-			{Key: "z", Value: `last "first"`}, {Key: "a", Value: "1.50"}, {Key: "role"}, {Key: "peer"}, {Key: "up", Value: "true"},
-			{Key: "list", Value: `[1,"b"]`}, {Key: "in", Value: `{"k":2}`}}}},
-		{"a body", ask("10.0.0.12:8080", nodes.Request{Method: "POST", Path: "/echo", Body: []byte(`{}`)}), nodes.Answer{Status: 200,
-			Fields: []nodes.Attr{{Key: "body", Value: "{}"}, {Key: "method", Value: "POST"}, {Key: "type", Value: "application/json"},
-				{Key: "zclose", Value: "true"}}}},
-		{"a refusal", get("/no"), nodes.Answer{Status: 403, Fields: []nodes.Attr{{Key: "reason", Value: "not-available"}}}},
-		{"a list", get("/list"), nodes.Answer{Status: 200}},
-		{"half an object", get("/text"), nodes.Answer{Status: 200}},
-		{"nothing", get("/empty"), nodes.Answer{Status: 200}},
-		{"too much", get("/long"), nodes.Answer{Err: "want a body of at most 4194304 bytes, have more"}},
-		{"a wrong path", get("status"), nodes.Answer{Err: `want a path that begins with /, have "status"`}},
-		{"a wrong method", ask("10.0.0.12:8080", nodes.Request{Method: "G T", Path: "/"}),
-			nodes.Answer{Err: `net/http: invalid method "G T"`}},
-	}
-	for _, c := range cases {
-		if diff := cmp.Diff(c.want, c.have); diff != "" {
-			t.Errorf("%s: want -, have +:\n%s", c.name, diff)
-		}
-	}
-	for _, to := range []string{"10.0.0.12:81", "10.0.0.99:80"} {
-		if a := ask(to, nodes.Request{Method: "GET", Path: "/status"}); a.Status != 0 || !strings.HasPrefix(a.Err, "connect: ") {
-			t.Errorf("%s: want no answer, have %+v", to, a)
 		}
 	}
 }

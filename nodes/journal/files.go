@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/afero"
 )
 
-// newSuffix ends the name of a file that is to replace another one. What is left of it after a power loss means nothing.
+// newSuffix ends the name of a file that is to replace another one. What is left of it after a power loss means
+// nothing.
 const newSuffix = ".new"
 
 // SyncDir makes the names in a directory durable.
@@ -42,8 +43,8 @@ func MakeDir(fs afero.Fs, dir string) error {
 	return SyncDir(fs, above)
 }
 
-// WriteFile puts a file with this content in the place of the one at path, if any, and returns when that is durable. When
-// the power fails meanwhile, the file is the old one or the new one. Two tasks must not write one path at a time.
+// WriteFile puts a file with this content in the place of the one at path, if any, and returns when that is durable.
+// When the power fails meanwhile, the file is the old one or the new one. Two tasks must not write one path at a time.
 func WriteFile(fs afero.Fs, path string, data []byte) error {
 	f, err := replaceFile(fs, path, data)
 	if err != nil {

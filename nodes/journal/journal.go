@@ -1,8 +1,8 @@
 // Package journal keeps records on a machine's disk so that they survive power loss, and holds the few durable file
 // operations that go with them.
 //
-// When Append or Compact has returned without an error, the records are durable. What was under way when the power failed is
-// there whole or not at all, and nothing later is there without it.
+// When Append or Compact has returned without an error, the records are durable. What was under way when the power
+// failed is there whole or not at all, and nothing later is there without it.
 //
 // The file is a header and then frames, one for each Append:
 //
@@ -10,8 +10,8 @@
 //	frame:  length of the payload uint32, number of records uint32, sequence uint64, CRC-32C uint32, payload
 //	record: length uvarint, bytes
 //
-// Numbers are little-endian. A frame's checksum also covers its offset in the file, so that a journal inside a record is not
-// taken for frames. Files are only ever appended to, or replaced whole by a rename.
+// Numbers are little-endian. A frame's checksum also covers its offset in the file, so that a journal inside a record
+// is not taken for frames. Files are only ever appended to, or replaced whole by a rename.
 package journal
 
 import (
@@ -40,8 +40,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ErrBroken is in the error of every call on a journal that could not write or sync once. What is on the disk is not known
-// then: data whose sync failed is no longer dirty, and a second sync would succeed without writing it. Open finds out.
+// ErrBroken is in the error of every call on a journal that could not write or sync once. What is on the disk is not
+// known then: data whose sync failed is no longer dirty, and a second sync would succeed without writing it. Open
+// finds out.
 var ErrBroken = errors.New("journal is broken until it is opened again")
 
 // Journal is an open journal. Its methods may be called by all tasks of the machine; they take turns.
@@ -57,11 +58,13 @@ type Journal struct {
 	cut    int64
 }
 
-// Open reads the journal at path on the machine's disk, or makes an empty one with the directories above it, and returns the
-// records in the order in which they were appended. A last frame that the power failed in is cut off; Cut tells.
+// Open reads the journal at path on the machine's disk, or makes an empty one with the directories above it, and
+// returns the records in the order in which they were appended. A last frame that the power failed in is cut off; Cut
+// tells.
 //
-// It writes what it has read to a new file before it returns. The old one may be in the page cache only, left there by a sync
-// that failed before the software was started again. So Open fails on a disk that is full or read-only; Read does not.
+// It writes what it has read to a new file before it returns. The old one may be in the page cache only, left there by
+// a sync that failed before the software was started again. So Open fails on a disk that is full or read-only; Read
+// does not.
 func Open(env nodes.Env, path string) (*Journal, [][]byte, error) {
 	fs := env.Disk()
 	j := &Journal{fs: fs, path: path, turn: env.NewSignal(), next: 1}
@@ -109,8 +112,8 @@ func (j *Journal) Cut() int64 { return j.cut }
 // Size is that of the file in bytes, by which its owner knows when to compact.
 func (j *Journal) Size() int64 { return j.end }
 
-// Append adds records, all of them or none, and returns when they are durable. After an error that has ErrBroken in it, they
-// may or may not be there when the journal is opened again; after any other, they are not.
+// Append adds records, all of them or none, and returns when they are durable. After an error that has ErrBroken in
+// it, they may or may not be there when the journal is opened again; after any other, they are not.
 func (j *Journal) Append(records ...[]byte) error {
 	payload, err := group(records)
 	if err != nil || len(records) == 0 {
@@ -200,7 +203,7 @@ func (j *Journal) replace(records [][]byte) error {
 		return err
 	}
 	if j.file != nil {
-		j.file.Close() // Nobody can reach it any more.
+		_ = j.file.Close() // Nothing of it is wanted any more.
 	}
 	j.file, j.end, j.next = file, int64(len(data)), next
 	return nil

@@ -75,17 +75,16 @@ func add(t *testing.T, j *journal.Journal, words ...string) {
 
 func TestJournalSurvivesPowerLoss(t *testing.T) {
 	m := newMachine()
-	j, have := open(t, m)
-	if have != nil {
+	if _, have := open(t, m); have != nil {
 		t.Fatalf("want a new journal empty, have %q", have)
 	}
 	m.disk.PowerLoss()
-	j, _ = open(t, m)
+	j, _ := open(t, m)
 	add(t, j, "one")
 	add(t, j, "two", "", "three")
 	add(t, j)
 	m.disk.PowerLoss()
-	j, have = open(t, m)
+	j, have := open(t, m)
 	if diff := cmp.Diff([]string{"one", "two", "", "three"}, have); diff != "" {
 		t.Errorf("want -, have +:\n%s", diff)
 	}
@@ -171,7 +170,8 @@ func put(t *testing.T, m *machine, data []byte) {
 	}
 }
 
-// Whatever length the last frame is cut to, and whatever stands in it, the frames before it are read and the loss is told.
+// Whatever length the last frame is cut to, and whatever stands in it, the frames before it are read and the loss is
+// told.
 func TestJournalCutsATornTail(t *testing.T) {
 	m := newMachine()
 	j, _ := open(t, m)
@@ -250,7 +250,8 @@ func TestJournalRefusesDamageInTheMiddle(t *testing.T) {
 }
 
 func TestJournalRefusesOtherFiles(t *testing.T) {
-	for _, data := range []string{"", "fdjournal1\n", "a letter to the editor, of more than thirty bytes", strings.Repeat("\x00", 100)} {
+	for _, data := range []string{"", "fdjournal1\n", "a letter to the editor, of more than thirty bytes",
+		strings.Repeat("\x00", 100)} {
 		m := newMachine()
 		if err := journal.MakeDir(m.Disk(), "/state/unit"); err != nil {
 			t.Fatal(err)
@@ -293,13 +294,15 @@ func TestJournalIsBrokenByAFailedSync(t *testing.T) {
 		m := newMachine()
 		j, _ := open(t, m)
 		add(t, j, "one")
-		fault := &sim.DiskImposition{DiskCondition: sim.DiskCondition{How: sim.DiskEIO, Operations: []sim.DiskOperation{op}, Nth: 1}}
+		fault := &sim.DiskImposition{DiskCondition: sim.DiskCondition{How: sim.DiskEIO, Nth: 1,
+			Operations: []sim.DiskOperation{op}}}
 		m.disk.Impose(fault)
 		if err := j.Append([]byte("two")); !errors.Is(err, journal.ErrBroken) {
 			t.Fatalf("%s: want the journal broken, have %v", op, err)
 		}
 		m.disk.Lift(fault)
-		if err := j.Append([]byte("three")); !errors.Is(err, journal.ErrBroken) || !strings.Contains(err.Error(), "opened again") {
+		err := j.Append([]byte("three"))
+		if !errors.Is(err, journal.ErrBroken) || !strings.Contains(err.Error(), "opened again") {
 			t.Errorf("%s: want it to say what to do, have %v", op, err)
 		}
 		if err := j.Compact(); !errors.Is(err, journal.ErrBroken) {
@@ -333,7 +336,8 @@ func TestJournalTakesTurns(t *testing.T) {
 	for seed := range uint64(5) {
 		w := virtual.New(seed)
 		segment := sim.Segment{Name: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/24")}
-		machine := sim.MachineSpec{Name: "a", Interfaces: []sim.Interface{{Segment: "lan", Address: netip.MustParsePrefix("10.0.0.1/24")}}}
+		machine := sim.MachineSpec{Name: "a", Interfaces: []sim.Interface{
+			{Segment: "lan", Address: netip.MustParsePrefix("10.0.0.1/24")}}}
 		if err := errors.Join(w.AddSegment(segment), w.AddMachine(machine)); err != nil {
 			t.Fatal(err)
 		}

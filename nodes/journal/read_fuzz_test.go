@@ -11,8 +11,8 @@ import (
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
-// FuzzRead reads any file, and a good journal with one byte changed and its end cut off: it must not panic, and must return
-// records that were appended, from the first on and in their order, or an error.
+// FuzzRead reads any file, and a good journal with one byte changed and its end cut off: it must not panic, and must
+// return records that were appended, from the first on and in their order, or an error.
 func FuzzRead(f *testing.F) {
 	m := newMachine()
 	j, _, err := journal.Open(m, path)

@@ -28,15 +28,17 @@ func (m *machine) Uptime() time.Duration       { return m.uptime }
 func (m *machine) Sleep(d time.Duration)       { m.uptime += d }
 func (m *machine) Go(name string, task func()) { task() }
 func (m *machine) Log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(&m.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	noTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
+	}
+	return slog.New(slog.NewTextHandler(&m.log, &slog.HandlerOptions{ReplaceAttr: noTime}))
 }
 
-// script is a connection whose other end follows a script: segments that come one read at a time, and pauses between them.
+// script is a connection whose other end follows a script: segments that come one read at a time, and pauses between
+// them.
 type script struct {
 	m        *machine
 	in       []any // string: a segment; time.Duration: a pause; error: what reading ends with. At the end: io.EOF

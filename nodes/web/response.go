@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// response is the http.ResponseWriter of one request. It holds the body back until it is done or outgrows its buffer: then
-// it knows whether the length can be told or the body goes in chunks.
+// response is the http.ResponseWriter of one request. It holds the body back until it is done or outgrows its buffer:
+// then it knows whether the length can be told or the body goes in chunks.
 type response struct {
 	c       *connection
 	req     *http.Request // nil: the request could not be read
@@ -25,7 +25,8 @@ type response struct {
 
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader sets the status. A second one is ignored, and logged; 1xx other than 101 is sent at once, and does not count.
+// WriteHeader sets the status. A second one is ignored, and logged; 1xx other than 101 is sent at once, and does not
+// count.
 func (w *response) WriteHeader(status int) {
 	switch {
 	case status < 100 || status > 999:
@@ -61,8 +62,8 @@ func (w *response) declared() {
 	w.length = n
 }
 
-// Write adds to the body. It returns http.ErrBodyNotAllowed for a status that has none, and http.ErrContentLength for more
-// than was declared.
+// Write adds to the body. It returns http.ErrBodyNotAllowed for a status that has none, and http.ErrContentLength for
+// more than was declared.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)

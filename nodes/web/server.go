@@ -13,13 +13,14 @@ import (
 	"firedrill/nodes"
 )
 
-// Server answers the requests of a listener's connections. The zero value of a limit means the one named with it; none of
-// them can be switched off, for a peer that fell silent without a word is the normal case here.
+// Server answers the requests of a listener's connections. The zero value of a limit means the one named with it; none
+// of them can be switched off, for a peer that fell silent without a word is the normal case here.
 type Server struct {
-	// Handler answers requests, each connection's one after the other, connections side by side. Its panics are left to
-	// the world. Of net/http it gets what does not need http.Server: the ResponseWriter is an http.Flusher and no more, a
-	// changed header counts until the body outgrows 4 KiB, is flushed or is done, no content type is guessed, and trailers
-	// are not sent. The request's context has no deadline and never ends; it holds http.LocalAddrContextKey.
+	// Handler answers requests, each connection's one after the other, connections side by side. Its panics are left
+	// to the world. Of net/http it gets what does not need http.Server: the ResponseWriter is an http.Flusher and no
+	// more, a changed header counts until the body outgrows 4 KiB, is flushed or is done, no content type is guessed,
+	// and trailers are not sent. The request's context has no deadline and never ends; it holds
+	// http.LocalAddrContextKey.
 	Handler http.Handler
 
 	Header    time.Duration // from the first byte of a request to the end of its head: 10 s
@@ -28,8 +29,8 @@ type Server struct {
 	MaxHeader int           // bytes of a head: 64 KiB
 }
 
-// linger is how long a connection is kept to read away what its peer still sends: were it closed at once, the reset would
-// overtake the answer.
+// linger is how long a connection is kept to read away what its peer still sends: were it closed at once, the reset
+// would overtake the answer.
 const linger = 500 * time.Millisecond
 
 // Serve is Server.Serve with the limits that the zero value means.

@@ -117,8 +117,8 @@ const ok = "HTTP/1.1 200 OK\nContent-Length: "
 
 func refused(status, reason string) string {
 	body := `{"reason":"` + reason + `"}`
-	return fmt.Sprintf("HTTP/1.1 %s\nContent-Length: %d\nConnection: close\nContent-Type: application/json\nX-Not-Done: %s\n\n%s",
-		status, len(body), reason, body)
+	return fmt.Sprintf("HTTP/1.1 %s\nContent-Length: %d\nConnection: close\n"+
+		"Content-Type: application/json\nX-Not-Done: %s\n\n%s", status, len(body), reason, body)
 }
 
 func TestServer(t *testing.T) {
@@ -155,7 +155,8 @@ func TestServer(t *testing.T) {
 		{"flush", []any{get("/flush"), get("/none")},
 			"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\none\n5\nthree\n0\n\n" + ok + "0\n\n"},
 		{"HEAD", []any{"HEAD /hello HTTP/1.1\n" + host + "\n", get("/none")}, ok + "5\n\n" + ok + "0\n\n"},
-		{"HEAD of what is large", []any{"HEAD /big HTTP/1.1\n" + host + "\n", get("/none")}, ok + "9000\n\n" + ok + "0\n\n"},
+		{"HEAD of what is large", []any{"HEAD /big HTTP/1.1\n" + host + "\n", get("/none")},
+			ok + "9000\n\n" + ok + "0\n\n"},
 		{"HEAD of what is flushed", []any{"HEAD /flush HTTP/1.1\n" + host + "\n", get("/none")},
 			"HTTP/1.1 200 OK\n\n" + ok + "0\n\n"},
 		{"HEAD without a word on length", []any{"HEAD /none HTTP/1.1\n" + host + "\n"}, "HTTP/1.1 200 OK\n\n"},
@@ -167,7 +168,8 @@ func TestServer(t *testing.T) {
 		{"less than declared", []any{get("/declared?length=9"), get("/none")}, ok + "9\n\nhello"},
 		{"a declared length that is none", []any{get("/declared?length=x")}, ok + "5\n\nhello"},
 		{"fields of the handler's own", []any{get("/own")}, "HTTP/1.1 200 OK\nContent-Length: 0\nX-Split: a  b: c\n\n"},
-		{"interim answer", []any{get("/hints"), get("/none")}, "HTTP/1.1 103 Early Hints\n\n" + ok + "0\n\n" + ok + "0\n\n"},
+		{"interim answer", []any{get("/hints"), get("/none")},
+			"HTTP/1.1 103 Early Hints\n\n" + ok + "0\n\n" + ok + "0\n\n"},
 		{"addresses", []any{get("/where")}, ok + "31\n\n10.0.0.2:1024 10.0.0.1:80 false"},
 
 		{"a request body", []any{post("/echo", "Content-Length: 3\n", "abc"), get("/none")},
@@ -330,7 +332,8 @@ func TestServerDates(t *testing.T) {
 			dates = append(dates, strings.TrimSpace(date))
 		}
 	}
-	want := []string{"Mon, 05 Jan 2026 00:00:10 GMT", "Mon, 05 Jan 2026 00:00:10 GMT", "Mon, 05 Jan 2026 00:00:11 GMT", "today"}
+	const day = "Mon, 05 Jan 2026 "
+	want := []string{day + "00:00:10 GMT", day + "00:00:10 GMT", day + "00:00:11 GMT", "today"}
 	if diff := cmp.Diff(want, dates); diff != "" {
 		t.Errorf("want -, have +:\n%s", diff)
 	}
@@ -369,8 +372,8 @@ func TestServerStopsWhenItCannotSend(t *testing.T) {
 	}
 }
 
-// FuzzServer sends anything to a server. It must not panic, must end, and must not answer one request more than a strict
-// reader sees.
+// FuzzServer sends anything to a server. It must not panic, must end, and must not answer one request more than a
+// strict reader sees.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte("GET /hello HTTP/1.1\r\nHost: h\r\n\r\nGET /none HTTP/1.0\r\n\r\n"), uint8(7))
 	f.Add([]byte("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))

@@ -14,14 +14,15 @@ import (
 	"firedrill/nodes"
 )
 
-// Transport sends requests from one machine, and keeps connections for the next ones. It is an http.RoundTripper; Do says
-// more. The tasks of its machine may share it. The zero value of a limit means the one named with it.
+// Transport sends requests from one machine, and keeps connections for the next ones. It is an http.RoundTripper; Do
+// says more. The tasks of its machine may share it. The zero value of a limit means the one named with it.
 //
 // It writes a request whole before it reads the response, so a server that answers at length while it still reads, and
 // stops reading until it is heard, is not for it. Deadlines in a request's context do not count: Timeout does.
 type Transport struct {
 	Env nodes.Env
-	// Via is where to connect, whatever the request's URL says; zero: to the URL's host, which must be an address then.
+	// Via is where to connect, whatever the request's URL says; zero: to the URL's host, which must be an address
+	// then.
 	Via netip.AddrPort
 	// From is the address to connect from; zero: the network chooses.
 	From netip.Addr
@@ -29,8 +30,8 @@ type Transport struct {
 	Connect  time.Duration // to set up a connection: 10 s
 	Timeout  time.Duration // from the start to the last byte of the response: 30 s
 	Continue time.Duration // how long Expect: 100-continue is waited for: 1 s
-	// Idle is how old an unused connection may be when it is used again: 50 s, a little less than Server.Idle, or every
-	// request at such a pace would meet a connection that is just being closed.
+	// Idle is how old an unused connection may be when it is used again: 50 s, a little less than Server.Idle, or
+	// every request at such a pace would meet a connection that is just being closed.
 	Idle      time.Duration
 	MaxIdle   int // unused connections that are kept, for each address: 4
 	MaxHeader int // bytes of a response's head: 64 KiB
@@ -43,7 +44,8 @@ type Transport struct {
 // Trip is how a request went: over which connection, and whether it went at all.
 type Trip struct {
 	Local, Remote netip.AddrPort // of the last connection used; zero: there was none
-	// Sent says that something of the request may have left this machine. Where it is false, the request surely did nothing.
+	// Sent says that something of the request may have left this machine. Where it is false, the request surely did
+	// nothing.
 	Sent   bool
 	Reused bool // the connection had served an earlier request
 }
@@ -74,10 +76,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // Do sends a request and returns the response as soon as its head is there. The caller reads the body to its end, or
 // closes it; until then the connection is the response's own.
 //
-// A connection that was kept may have been closed by the server meanwhile. Where nothing of a response came, and either
-// nothing was sent or the method is safe (GET, HEAD, OPTIONS, TRACE), the request is sent once more over a fresh one. To be
-// idempotent is not enough: a PUT that was done the first time and is refused the second would be taken for one that
-// was never done.
+// A connection that was kept may have been closed by the server meanwhile. Where nothing of a response came, and
+// either nothing was sent or the method is safe (GET, HEAD, OPTIONS, TRACE), the request is sent once more over a
+// fresh one. To be idempotent is not enough: a PUT that was done the first time and is refused the second would be
+// taken for one that was never done.
 func (t *Transport) Do(req *http.Request) (*http.Response, Trip, error) {
 	var trip Trip
 	fail := func(doing string, err error) (*http.Response, Trip, error) {
@@ -219,8 +221,8 @@ type line struct {
 	end               time.Duration // uptime at which the present request is out of time
 }
 
-// limit sets the deadline to the end of the request's time. A deadline is uptime once it is set, so a step of the clock
-// between here and there does no harm.
+// limit sets the deadline to the end of the request's time. A deadline is uptime once it is set, so a step of the
+// clock between here and there does no harm.
 func (l *line) limit() error {
 	left := l.end - l.env.Uptime()
 	if left <= 0 {

@@ -149,7 +149,8 @@ func TestTransportReadsResponses(t *testing.T) {
 		{"HEAD", "HEAD", []any{ok + "3\n\n"}, "200 OK ", true},
 		{"204", "GET", []any{"HTTP/1.1 204 No Content\n\n"}, "204 No Content ", true},
 		{"304", "GET", []any{"HTTP/1.1 304 Not Modified\nContent-Length: 7\n\n"}, "304 Not Modified ", true},
-		{"interim answers", "GET", []any{"HTTP/1.1 103 Early Hints\n\nHTTP/1.1 100 Continue\n\n" + ok + "0\n\n"}, "200 OK ", true},
+		{"interim answers", "GET",
+			[]any{"HTTP/1.1 103 Early Hints\n\nHTTP/1.1 100 Continue\n\n" + ok + "0\n\n"}, "200 OK ", true},
 		{"nothing but interim answers", "GET", []any{strings.Repeat("HTTP/1.1 103 Early Hints\n\n", 9)},
 			"receive: want a final response, have eight interim ones", false},
 		{"more than was asked for", "GET", []any{ok + "0\n\n" + ok + "0\n\n"}, "200 OK ", false},
@@ -193,7 +194,8 @@ func TestTransportKnowsWhetherAnythingWasSent(t *testing.T) {
 	}{
 		{"no connection", nil, "http://10.0.0.1/", "connect: connection reset by peer", false},
 		{"a name", nil, "http://nas/", `prepare: want an address in the URL, have "nas": names are not resolved here`, false},
-		{"another scheme", nil, "https://10.0.0.1/", `prepare: want a URL that begins with http://, have "https://10.0.0.1/"`, false},
+		{"another scheme", nil, "https://10.0.0.1/",
+			`prepare: want a URL that begins with http://, have "https://10.0.0.1/"`, false},
 		{"nothing taken", &script{writeErr: errReset}, "http://10.0.0.1/", "send: connection reset by peer", false},
 		{"a byte taken", &script{writeErr: errReset, room: 1}, "http://10.0.0.1/", "send: connection reset by peer", true},
 		{"all taken", &script{}, "http://10.0.0.1/", "receive: connection closed without a response", true},
@@ -402,7 +404,8 @@ func TestTransportWaitsToBeAskedForABody(t *testing.T) {
 		{"not asked", []any{2 * time.Second, ok + "0\n\n"}, "200 OK ", true, 2 * time.Second},
 		{"refused", []any{"HTTP/1.1 403 Forbidden\nContent-Length: 0\n\n"}, "403 Forbidden ", false, 0},
 		{"gone", []any{}, "receive: connection closed without a response", true, 0},
-		{"too late in all", []any{29 * time.Second, 2 * time.Second, ok + "0\n\n"}, "receive: i/o timeout", true, 30 * time.Second},
+		{"too late in all", []any{29 * time.Second, 2 * time.Second, ok + "0\n\n"},
+			"receive: i/o timeout", true, 30 * time.Second},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -452,56 +455,5 @@ func TestTransportNoticesAShortBody(t *testing.T) {
 	mustContain(t, have, "ContentLength=5")
 	if !s[0].closed {
 		t.Error("want the connection closed")
-	}
-}
-
-func TestJSON(t *testing.T) {
-	type settings struct{ Interval int }
-	cases := []struct {
-		body, want string
-		err        bool
-	}{
-		{`{"interval": 3}`, "200 OK " + `{"Interval":3}`, false},
-		{``, "200 OK " + `{"Interval":0}`, false},
-		{`{"interval": "x"}`, "400 Bad Request " + `{"reason":"bad-json"}`, true},
-		{`{"intervall": 3}`, "400 Bad Request " + `{"reason":"bad-json"}`, true},
-		{`{"interval": 3} {}`, "400 Bad Request " + `{"reason":"bad-json"}`, true},
-		{`{"interval": 3`, "400 Bad Request " + `{"reason":"bad-json"}`, true},
-		{`{"interval": ` + strings.Repeat(" ", 100) + `3}`, "413 Request Entity Too Large " + `{"reason":"too-large"}`, true},
-	}
-	for _, c := range cases {
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			var s settings
-			err := web.Decode(w, r, 50, &s)
-			if (err != nil) != c.err {
-				t.Errorf("%s: want an error: %v, have %v", c.body, c.err, err)
-			}
-			if err == nil {
-				web.Reply(w, http.StatusOK, s)
-			}
-		})
-		server := &machine{}
-		var sent strings.Builder
-		request(t, "POST", "http://h/", c.body).Write(&sent)
-		s := &script{m: server, in: []any{sent.String()}}
-		web.Serve(server, &listener{waiting: []any{s}}, h)
-		m, _ := answers([]any{})
-		m.lines[0].(*script).in = []any{s.out.String()}
-		if have, _ := fetch(&web.Transport{Env: m}, request(t, "GET", "http://10.0.0.1/", "")); have != c.want {
-			t.Errorf("%s: want %s, have %s", c.body, c.want, have)
-		}
-	}
-}
-
-func TestRefuseSaysThatNothingWasDone(t *testing.T) {
-	for status, want := range map[int]string{403: "no", 503: "no", 500: ""} {
-		m := &machine{}
-		s := &script{m: m, in: []any{crlf("GET / HTTP/1.1\nHost: h\n\n")}}
-		web.Serve(m, &listener{waiting: []any{s}}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			web.Refuse(w, status, "no")
-		}))
-		if have := strings.Contains(s.out.String(), "X-Not-Done: no"); have != (want != "") {
-			t.Errorf("%d: want %s %q, have %q", status, web.HeaderNotDone, want, s.out.String())
-		}
 	}
 }

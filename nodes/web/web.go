@@ -1,10 +1,10 @@
-// Package web is HTTP/1.1 for nodes: a server for http.Handler values and an http.RoundTripper, both over the network of one
-// machine and with the wire code of net/http.
+// Package web is HTTP/1.1 for nodes: a server for http.Handler values and an http.RoundTripper, both over the network
+// of one machine and with the wire code of net/http.
 //
-// It is there because http.Server and http.Client start goroutines and read the wall clock. Here every wait is a Read, a
-// Write, a Dial or an Accept of the machine's own network, and every time limit is a deadline on a connection, reckoned from
-// Env.Now. No lock is held across a wait. A request or response body belongs to one task at a time: net/http guards a body
-// by a mutex, which a second task would wait for without end.
+// It is there because http.Server and http.Client start goroutines and read the wall clock. Here every wait is a Read,
+// a Write, a Dial or an Accept of the machine's own network, and every time limit is a deadline on a connection,
+// reckoned from Env.Now. No lock is held across a wait. A request or response body belongs to one task at a time:
+// net/http guards a body by a mutex, which a second task would wait for without end.
 package web
 
 import (

@@ -160,7 +160,8 @@ func TestTransportTimesOut(t *testing.T) {
 		{"silence", func(w *virtual.World) {
 			w.Links("lan")[0].Impose(&sim.Imposition{Condition: sim.Condition{Cut: true, Frames: []string{"tcp"}}})
 		}, "i/o timeout", false, 2 * time.Second},
-		{"a server that stands still", func(w *virtual.World) { w.Machine("b").Pause() }, "i/o timeout", true, 5 * time.Second},
+		{"a server that stands still", func(w *virtual.World) { w.Machine("b").Pause() },
+			"i/o timeout", true, 5 * time.Second},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,12 +212,13 @@ func TestServerGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 	ended := time.Duration(0)
 	w := newWorld(t, 1, func(env nodes.Env) error {
 		big := make([]byte, 10<<20)
-		return serve(env, &web.Server{Stall: 7 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := w.Write(big); err == nil {
 				t.Error("want an error in writing")
 			}
 			ended = env.Uptime()
-		})})
+		})
+		return serve(env, &web.Server{Stall: 7 * time.Second, Handler: h})
 	})
 	perform(t, w, func(env nodes.Env) {
 		c, err := env.Net().Dial("tcp", "10.0.0.2:80")
@@ -238,11 +240,12 @@ func TestServerGivesUpOnAClientThatDoesNotRead(t *testing.T) {
 func TestServerHasPatienceWithASlowClient(t *testing.T) {
 	big := make([]byte, 10<<20)
 	w := newWorld(t, 1, func(env nodes.Env) error {
-		return serve(env, &web.Server{Stall: 3 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := w.Write(big); err != nil {
 				t.Error(err)
 			}
-		})})
+		})
+		return serve(env, &web.Server{Stall: 3 * time.Second, Handler: h})
 	})
 	slow := nodes.Bandwidth(8_000_000)
 	w.Links("lan")[1].Impose(&sim.Imposition{Condition: sim.Condition{Bandwidth: &slow}})
