@@ -64,10 +64,13 @@ func TestStopsAndTheirWayBack(t *testing.T) {
 		stays          bool
 	}{
 		{&PowerOff{Machines: []string{"a"}}, &Boot{Machines: []string{"a"}}, sim.StateOff, "1 machine powered off, down 35s", true},
-		{&Crash{Machines: []string{"a"}}, &Restart{Machines: []string{"a"}}, sim.StateCrashed, "1 machine crashed, software down 35s", false},
-		{&Pause{Machines: []string{"a"}}, &Resume{Machines: []string{"a"}}, sim.StatePaused, "1 machine paused, software still 35s", false},
+		{&Crash{Machines: []string{"a"}}, &Restart{Machines: []string{"a"}}, sim.StateCrashed,
+			"1 machine crashed, software down 35s", false},
+		{&Pause{Machines: []string{"a"}}, &Resume{Machines: []string{"a"}}, sim.StatePaused,
+			"1 machine paused, software still 35s", false},
 		{&Freeze{Machines: []string{"a"}}, &Thaw{Machines: []string{"a"}}, sim.StateFrozen, "1 machine frozen, still 35s", false},
-		{&Suspend{Machines: []string{"a"}}, &Wake{Machines: []string{"a"}}, sim.StateSuspended, "1 machine suspended, asleep 35s", false},
+		{&Suspend{Machines: []string{"a"}}, &Wake{Machines: []string{"a"}}, sim.StateSuspended,
+			"1 machine suspended, asleep 35s", false},
 	} {
 		for _, way := range []string{"undo", "undoing", "end", "never"} {
 			w := threeWriters(t)

@@ -200,7 +200,8 @@ func TestReleaseLetsGoWhatItsScopeCovers(t *testing.T) {
 		}
 		b.Inject("release", &Release{Segment: "lan", Scope: test.release})
 		if n := held(w); n != test.left || e.Until >= 0 != test.over {
-			t.Errorf("%+v, released %+v: %d links hold, over: %v; want %d, %v", test.hold, test.release, n, e.Until >= 0, test.left, test.over)
+			t.Errorf("%+v, released %+v: %d links hold, over: %v; want %d, %v", test.hold, test.release,
+				n, e.Until >= 0, test.left, test.over)
 		}
 	}
 }

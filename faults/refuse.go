@@ -6,7 +6,7 @@ import "firedrill/sim"
 type Refuse struct {
 	Segment string `yaml:"refuse" ref:"segment" doc:"the segment whose frames are turned away"`
 	Scope   `yaml:",inline"`
-	How     string `yaml:"how" choices:"reset unreachable" doc:"reset: a TCP RST, an ICMP port unreachable; unreachable: an ICMP host unreachable (reset)"`
+	How     string `yaml:"how" choices:"reset unreachable" doc:"TCP RST and ICMP port unreachable, or ICMP host unreachable (reset)"`
 }
 
 func (f *Refuse) String() string { return Print(f) }

@@ -55,9 +55,9 @@ type Result struct {
 	Range []Judged
 }
 
-// Play plays the turns and hands over the results, one at a time and in the order of the turns, each as soon as those before it are
-// handed over. An error of deliver ends the batch and is returned. When ctx ends, what is finished is handed over, what is under
-// way is given up, and the error of ctx is returned.
+// Play plays the turns and hands over the results, one at a time and in the order of the turns, each as soon as those before
+// it are handed over. An error of deliver ends the batch and is returned. When ctx ends, what is finished is handed over, what
+// is under way is given up, and the error of ctx is returned.
 //
 // A turn that fails, even by a panic of firedrill's own, fails alone: its outcome has the error.
 func (b *Batch) Play(ctx context.Context, turns iter.Seq[Turn], deliver func(Result) error) error {
@@ -91,8 +91,8 @@ type slot struct {
 	done    chan struct{} // closed when the outcome is there
 }
 
-// start lets workers play, and returns the turns in their order. No more of them are under way or wait for delivery than a few for
-// each worker: outcomes are large.
+// start lets workers play, and returns the turns in their order. No more of them are under way or wait for delivery than a few
+// for each worker: outcomes are large.
 func (b *Batch) start(ctx context.Context, turns iter.Seq[Turn]) <-chan *slot {
 	jobs := max(b.Jobs, 1)
 	queue, work := make(chan *slot, 2*jobs), make(chan *slot)
@@ -125,9 +125,9 @@ func (b *Batch) start(ctx context.Context, turns iter.Seq[Turn]) <-chan *slot {
 
 // play plays one turn, and every so many-th once more.
 func (b *Batch) play(t Turn, n int) *Outcome {
-	begin := time.Now()
+	begin := time.Now() //nolint:forbidigo // What a play takes in life is told, and decides nothing.
 	o := b.once(t)
-	o.Wall = time.Since(begin)
+	o.Wall = time.Since(begin) //nolint:forbidigo // As above.
 	if b.Twice > 0 && n%b.Twice == 0 && o.Err == nil && o.Run.Failure == nil {
 		if again := b.once(t); again.Err != nil {
 			o.Err = fmt.Errorf("played once more with seed %d: %w", t.Seed, again.Err)

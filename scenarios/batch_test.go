@@ -45,7 +45,8 @@ func batchOf(t *testing.T, text string, cat *Catalogue) (*Batch, []*Case) {
 
 // line is what has to be the same in each play of a turn.
 func line(r Result) string {
-	return fmt.Sprintf("%s %d %s %016x %d operations", r.Case.Name, r.Seed, r.Outcome.Verdict, r.Outcome.Hash, len(r.Outcome.Run.History))
+	return fmt.Sprintf("%s %d %s %016x %d operations", r.Case.Name, r.Seed, r.Outcome.Verdict, r.Outcome.Hash,
+		len(r.Outcome.Run.History))
 }
 
 func playAll(t *testing.T, b *Batch, cases []*Case, seeds *Seeds) []string {
@@ -217,7 +218,8 @@ func TestAPanicFailsItsOwnPlayOnly(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if broken != 1 || verdicts[expect.Violation] < 3 || verdicts[expect.Pass] < 3 || verdicts[expect.Violation]+verdicts[expect.Pass] != 19 {
+	violated, passed := verdicts[expect.Violation], verdicts[expect.Pass]
+	if broken != 1 || violated < 3 || passed < 3 || violated+passed != 19 {
 		t.Errorf("%d broken, %v; want 1, and some of each", broken, verdicts)
 	}
 }

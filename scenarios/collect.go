@@ -66,8 +66,8 @@ func (m *Machine) bare() expect.Machine {
 	return expect.Machine{Name: m.Name, Kind: m.Kind, Config: m.Config, Nets: m.Nets, Clock: m.Clock}
 }
 
-// contents lists what a machine's disk holds for clients: the live files where the machine has power, and what is durable where it
-// has none. A kind that cannot read its own disk is damage, and not the end of the batch.
+// contents lists what a machine's disk holds for clients: the live files where the machine has power, and what is durable where
+// it has none. A kind that cannot read its own disk is damage, and not the end of the batch.
 func contents(kind *nodes.Kind, m sim.Machine) (items []nodes.Item, err error) {
 	if kind == nil || kind.Contents == nil {
 		return nil, nil

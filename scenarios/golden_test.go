@@ -116,7 +116,8 @@ func transcript(o *scenarios.Outcome) string {
 	for _, op := range o.Run.History {
 		count[op.Result]++
 	}
-	fmt.Fprintf(&b, "operations: %d ok, %d failed, %d unknown\n\n", count[nodes.ResultOK], count[nodes.ResultFailed], count[nodes.ResultUnknown])
+	fmt.Fprintf(&b, "operations: %d ok, %d failed, %d unknown\n\n",
+		count[nodes.ResultOK], count[nodes.ResultFailed], count[nodes.ResultUnknown])
 	for _, c := range o.Claims {
 		fmt.Fprintf(&b, "%-9s %s\n", c.Verdict, c.Text)
 		if c.Verdict != expect.Pass && c.Verdict != expect.Idle {
