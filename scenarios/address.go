@@ -137,14 +137,34 @@ func (b *builder) place() {
 		}
 	}
 	for _, s := range b.s.Segments {
-		if p := pools[s.Name]; s.Subnet.IsValid() {
-			b.s.Prober = append(b.s.Prober, sim.Interface{Segment: s.Name, Address: p.take("the prober")})
-			if p.empty {
-				b.fault(b.segmentAt[s.Name], "segment %s has too few addresses for its machines, its clients and the prober", s.Name)
-			}
+		p := pools[s.Name]
+		if p.empty && s.Subnet.IsValid() {
+			b.fault(b.segmentAt[s.Name], "subnet %s of segment %s has too few addresses for its machines and clients", s.Subnet, s.Name)
 		}
+		b.placeProber(p)
 	}
 	b.resolve()
+}
+
+// placeProber gives the prober an address on a segment, if there is one left: a cable between two machines may have a subnet
+// for two. It has to be there where something is asked of it.
+func (b *builder) placeProber(p *pool) {
+	s := p.segment
+	if !s.Subnet.IsValid() {
+		return
+	}
+	if a := p.take("the prober"); a.IsValid() {
+		b.s.Prober = append(b.s.Prober, sim.Interface{Segment: s.Name, Address: a})
+		return
+	}
+	if s.Name == b.s.Operator {
+		b.fault(b.segmentAt[s.Name], "subnet %s of segment %s has no address left for the operator", s.Subnet, s.Name)
+	}
+	for _, n := range b.asked {
+		if a, err := netip.ParseAddr(n.text); err == nil && s.Subnet.Contains(a) {
+			b.fault(n.at, "nobody can ask for %s: subnet %s of segment %s has no address left for the prober", a, s.Subnet, s.Name)
+		}
+	}
 }
 
 // resolve finds out which addresses clients and requests mean.
@@ -198,7 +218,7 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 		}
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		if s := b.segment(from); s.Subnet.IsValid() && !s.Subnet.Contains(a) {
+		if s := b.segment(from); s.Subnet.IsValid() && !s.Subnet.Contains(a) && !b.routed() {
 			b.fault(n.at, "address %s is not in subnet %s of segment %s: nobody there can be asked for it", a, s.Subnet, from)
 		}
 		return netip.AddrPortFrom(a, uint16(port))
@@ -220,8 +240,15 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 			return netip.AddrPortFrom(i.Address.Addr(), uint16(port))
 		}
 	}
-	b.fault(n.at, "machine %s is not on segment %s, where the clients are", host, from)
+	if !b.routed() {
+		b.fault(n.at, "machine %s is not on segment %s, where the clients are", host, from)
+	}
 	return netip.AddrPort{}
+}
+
+// routed reports whether a segment joins others, which is told where it stands: what lies beyond it is not looked at.
+func (b *builder) routed() bool {
+	return slices.ContainsFunc(b.root.get("segments").named(), func(e entry) bool { return e.value.get("joins") != nil })
 }
 
 func (b *builder) machineNames() []string {

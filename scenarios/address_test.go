@@ -88,17 +88,30 @@ func TestManagement(t *testing.T) {
 	}
 }
 
-// TestFullSegment holds the bound of a subnet: the last free address is given away, one more is a mistake.
+// TestFullSegment holds the bound of a subnet: the last free address is given away, one more is a mistake. Only the prober can
+// do without one, where nothing is asked of it.
 func TestFullSegment(t *testing.T) {
-	text := func(clients string) string {
-		text := strings.Replace(sample("timeline: [{at: 1s, cut: lan}]\n"), "10.0.0.0/24", "10.0.0.0/29", 1)
+	text := func(clients, step string) string {
+		text := strings.Replace(sample("timeline: [{at: 1s, "+step+"}]\n"), "10.0.0.0/24", "10.0.0.0/29", 1)
 		return strings.Replace(text, "net: lan", "net: lan, count: "+clients, 1)
 	}
-	if have := messages(t, text("3")); have != nil { // Of six, two are the machines' and one the prober's.
-		t.Error(have)
+	probe := "probe: owner, with: {address: 10.0.0.1}, want: nas-a"
+	for _, c := range []struct{ clients, step, want string }{
+		{"3", probe, ""}, // Of six, two are the machines' and one the prober's.
+		{"4", "cut: lan", ""},
+		{"4", probe, "nobody can ask for 10.0.0.1: subnet 10.0.0.0/29 of segment lan has no address left for the prober"},
+		{"5", "cut: lan", "subnet 10.0.0.0/29 of segment lan has too few addresses for its machines and clients"},
+	} {
+		if have := strings.Join(messages(t, text(c.clients, c.step)), "; "); have != c.want {
+			t.Errorf("%s clients, %s: want %q, have %q", c.clients, c.step, c.want, have)
+		}
 	}
-	if have := messages(t, text("4")); len(have) != 1 || !strings.Contains(have[0], "segment lan has too few addresses") {
-		t.Errorf("want too few addresses, have %q", have)
+	s, err := parse1(t, text("4", "cut: lan")).Cases[0].Scenario(1)
+	if err != nil || len(s.Prober) != 2 {
+		t.Errorf("want the prober on wire and management alone, have %v, %v", s.Prober, err)
+	}
+	if have := messages(t, "operator: lan\n"+text("4", "cut: lan")); len(have) != 2 || !strings.Contains(have[1], "no address left for the operator") {
+		t.Errorf("want an address for the operator, have %q", have) // The comment is not the first line any more.
 	}
 }
 

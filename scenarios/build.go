@@ -27,8 +27,10 @@ type builder struct {
 	taken     map[string]map[netip.Addr]string
 	steps     []string // of the timeline, in its order
 	lost      []string // steps of the file that this case leaves out
+	asked     []*node  // addresses for which the prober asks
 	step      int      // the step that is read now; steps from here on are later ones
 	kinds     []*nodes.Kind
+	blind     bool // a kind is not known, so nobody can tell which roles, facts and verbs there are
 }
 
 var (

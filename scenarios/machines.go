@@ -36,6 +36,7 @@ const maxCount = 10_000
 
 func (b *builder) readMachines() {
 	defaults, machines := b.section("defaults"), b.section("machines")
+	b.blind = machines == nil
 	for _, e := range machines.named() {
 		b.readMachine(e, defaults)
 	}
@@ -81,24 +82,13 @@ func (b *builder) noKind(name string) string {
 
 func (b *builder) readMachine(e entry, defaults *node) {
 	if e.value.shape != mapping {
+		b.blind = true
 		b.fault(e.value.at, "want machine %s as a map {kind: KIND, nets: {SEGMENT: ADDRESS}}, have %s", e.key, e.value.shape)
 		return
 	}
-	k := e.value.get("kind")
-	if k == nil || k.shape != scalar {
-		b.fault(e.at, "want a kind for machine %s, such as kind: %s", e.key, firstKind(b.cat))
-		return
-	}
-	kind := b.kind(k.text)
-	if kind == nil {
-		b.fault(k.at, "%s", b.noKind(k.text))
-		return
-	}
-	if !slices.Contains(b.kinds, kind) {
-		b.kinds = append(b.kinds, kind)
-	}
+	kind := b.readKind(e)
 	whole := e.value
-	if d := defaults.get(kind.Name); d != nil && d.shape == mapping {
+	if d := defaults.get(kind.Name); d != nil && d.shape == mapping && kind.Config != nil {
 		whole = merge(d, e.value)
 	}
 	if e.value.get("count") == nil {
@@ -111,6 +101,29 @@ func (b *builder) readMachine(e entry, defaults *node) {
 	for i := range min(count.Count, maxCount) {
 		b.addMachine(fmt.Sprintf("%s-%d", e.key, i+1), e, whole, kind)
 	}
+}
+
+// readKind finds the kind of a machine. Where there is none it returns one without anything, so that what else is wrong with
+// the machine is found all the same.
+func (b *builder) readKind(e entry) *nodes.Kind {
+	k := e.value.get("kind")
+	if k == nil || k.shape != scalar {
+		b.blind = true
+		if k == nil {
+			b.fault(e.at, "want a kind for machine %s, such as kind: %s", e.key, firstKind(b.cat))
+		}
+		return &nodes.Kind{}
+	}
+	kind := b.kind(k.text)
+	if kind == nil {
+		b.blind = true
+		b.fault(k.at, "%s", b.noKind(k.text))
+		return &nodes.Kind{Name: k.text}
+	}
+	if !slices.Contains(b.kinds, kind) {
+		b.kinds = append(b.kinds, kind)
+	}
+	return kind
 }
 
 // scalarInt reads a count that has to be known before the rest, and checks its bounds.
@@ -142,10 +155,15 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	if !shortPattern.MatchString(name) {
 		b.fault(e.at, "want a machine's name of small letters, digits and hyphens, 15 at most, have %q", name)
 	}
-	keys, config := machineKeys{Count: 1}, kind.Config()
-	path := "machines/" + name
+	keys, path := machineKeys{Count: 1}, "machines/"+name
 	whole = whole.with("count", nil)
-	b.fields(whole, path, "a machine of kind "+kind.Name, nil, &keys, config)
+	var config any
+	if kind.Config != nil {
+		config = kind.Config()
+		b.fields(whole, path, "a machine of kind "+kind.Name, nil, &keys, config)
+	} else {
+		b.fields(whole, path, "a machine", whole.keys(), &keys)
+	}
 	m := Machine{Name: name, Kind: kind, Config: config,
 		Disk:  sim.DiskSpec{Size: keys.Disk.Size, Sync: keys.Disk.Sync, Bandwidth: keys.Disk.Bandwidth},
 		Clock: sim.ClockSpec{Offset: keys.Clock.Offset, Drift: keys.Clock.Drift}}

@@ -106,6 +106,9 @@ func (b *builder) refer(kinds []string, word string) string {
 			called = append(called, kind)
 		}
 	}
+	if b.blind && (slices.Contains(kinds, "machine") || slices.Contains(kinds, "fact")) {
+		return "" // It may be a role or a fact of the kind that is not known.
+	}
 	if len(b.roles()) > 0 && slices.Contains(kinds, "machine") {
 		called = append(called, "role")
 	}
@@ -141,9 +144,10 @@ func (b *builder) inSomeSubnet(a netip.Addr) string {
 func later(word, where string) bool {
 	where, _, _ = strings.Cut(where, " ")
 	words := map[string][]string{
-		"verb":    {"run", "resolve", "disturb", "tell", "split", "replace_disk", "end"},
-		"kind":    {"dns", "resolver", "licence-server", "backup-source", "program"},
-		"claim":   {"converged", "undocumented", "breaks", "slips", "measured"},
+		"verb": {"run", "resolve", "disturb", "tell", "split", "replace_disk", "end"},
+		"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
+		"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image",
+			"read_only_transitions", "moves_with_role", "newest_copy_kept"},
 		"fact":    {"procedure-done"},
 		"the":     {"time_scale", "procedures", "measure", "may"},
 		"segment": {"joins"},

@@ -52,8 +52,8 @@ type Scenario struct {
 	Stop       time.Duration
 	Settle     time.Duration
 	Operator   string // the segment from which operators ask
-	// Prober has an interface on every segment, for questions that are really asked: a free address each. Operator requests
-	// leave from its interface on the segment Operator.
+	// Prober has an interface on every segment that has a free address for it, for questions that are really asked. Operator
+	// requests leave from its interface on the segment Operator.
 	Prober   []sim.Interface
 	Segments []sim.Segment
 	Machines []Machine

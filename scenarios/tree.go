@@ -71,6 +71,15 @@ func (n *node) entry(key string) *entry {
 	return nil
 }
 
+// keys are those of a map, in the order of the file.
+func (n *node) keys() []string {
+	keys := make([]string, len(n.entries))
+	for i, e := range n.entries {
+		keys[i] = e.key
+	}
+	return keys
+}
+
 // named are the entries of a map; of nothing, none.
 func (n *node) named() []entry {
 	if n == nil {
