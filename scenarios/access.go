@@ -108,6 +108,9 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 	if group == nil || len(group.Addresses) == 0 {
 		return fmt.Errorf("no clients %q", a.From)
 	}
+	if len(a.With) > 0 {
+		return fmt.Errorf("%s takes no with: clients have nothing to say beside the path", a.Verb)
+	}
 	name := group.machine(0)
 	place := client.Place{To: a.To, Dial: a.Dial, Host: hostOf(a.Target, a.Dial)}
 	if place.To == "" {

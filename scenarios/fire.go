@@ -228,9 +228,10 @@ func (p *play) inject(s *Step, f faults.Fault, fired *expect.Fired) error {
 	return nil
 }
 
-// undo ends a fault by its step's `for`, unless something else did before.
+// undo ends a fault by its step's `for`, unless something else did before. With the end of the drill it is too late: what is
+// powered off then stays off.
 func (p *play) undo(entry *faults.Entry) {
-	if entry.Until >= 0 {
+	if entry.Until >= 0 || p.ended {
 		return
 	}
 	p.world.Note(nodes.Fact{Name: FactUndone, Scope: entry.Step, Value: entry.Fault.String()})

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"firedrill/nodes/client"
 	"firedrill/nodes/web"
 	"firedrill/scenarios/expect"
+	"firedrill/sim"
 	"firedrill/sim/virtual"
 )
 
@@ -334,6 +336,58 @@ func TestContentsAreThoseOfALiveOrADeadDisk(t *testing.T) {
 		if want == 1 && (one.Contents[0].Path != "/data/x" || one.Contents[0].Hash != o.Run.History[0].Hash) {
 			t.Errorf("%s: %+v, want what was put: %+v", step, one.Contents[0], o.Run.History[0])
 		}
+	}
+}
+
+func TestTheEndOfTheDrillUndoesAllButPowerOff(t *testing.T) {
+	for _, test := range []struct {
+		step  string
+		state sim.State
+	}{
+		{"at: 2s, crash: one", sim.StateUp},
+		{"at: 2s, freeze: one", sim.StateUp},
+		{"at: 2s, power_off: one", sim.StateOff},
+		{"at: 2s, power_off: one, for: 1m", sim.StateUp},
+		{"at: 2s, power_off: one, for: 2m", sim.StateOff}, // It would be over in the quiet phase.
+	} {
+		o := lampDrill(t, test.step).Play(virtual.New(1), lampCatalogue)
+		if one := o.Run.Machine("one"); one.State != test.state || o.Verdict != expect.Pass {
+			t.Errorf("%s: at the end %s, %s; want %s", test.step, one.State, o.Verdict, test.state)
+		}
+	}
+}
+
+// lost is a world that nobody may touch any more once its Run has failed.
+type lost struct {
+	sim.World
+	failed bool
+}
+
+func (l *lost) Run(time.Duration) error {
+	l.failed = true
+	return errors.New("a task spins")
+}
+
+func (l *lost) Now() time.Duration { return l.alive().Now() }
+
+func (l *lost) Trace() *sim.Trace { return l.alive().Trace() }
+
+func (l *lost) History() []nodes.Operation { return l.alive().History() }
+
+func (l *lost) Machine(name string) sim.Machine { return l.alive().Machine(name) }
+
+func (l *lost) alive() sim.World {
+	if l.failed {
+		panic("somebody else holds this world")
+	}
+	return l.World
+}
+
+func TestAWorldThatFailedIsLeftAlone(t *testing.T) {
+	o := lampDrill(t, "at: 2s").Play(&lost{World: virtual.New(1)}, lampCatalogue)
+	if o.Err != nil || o.Run.Failure == nil || o.Run.Failure.Error() != "a task spins" || len(o.Run.Machines) != 2 {
+		t.Errorf("error %v, failure %v, %d machines; want what the world said, and the machines as declared", o.Err, o.Run.Failure,
+			len(o.Run.Machines))
 	}
 }
 
