@@ -55,7 +55,7 @@ func (c *Takeover) Judge(r *expect.Run) expect.Finding {
 	}
 	machine := p.Standby
 	if c.Machine != "" {
-		who := r.Who(c.Machine, start)
+		who := r.Who(c.Machine, max(0, start-1)) // A takeover at the very instant changes the role.
 		if len(who) != 1 {
 			return expect.Finding{Verdict: expect.Vacuous, Subject: c.Machine,
 				Evidence: []string{fmt.Sprintf("%s meant %d machines at %s", c.Machine, len(who), nodes.FormatDuration(start))}}
