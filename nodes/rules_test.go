@@ -56,7 +56,9 @@ var nameRules = map[string][]nameRule{
 		forbid("Now Sleep After AfterFunc Tick NewTicker NewTimer Since Until",
 			"Env.Now, Env.Uptime, Env.Sleep and Signal.Wait"),
 		forbid("Local LoadLocation", "Env.Now().Location(), the machine's own zone"),
+		forbid("Unix UnixMilli UnixMicro", "them with UTC or In at once; they are in the host's zone"),
 	},
+	"maps": {forbid("Keys Values All", "slices.Sorted or one of its like around it; maps have no order")},
 	"math/rand/v2": {
 		allowOnly("Rand New NewPCG PCG NewChaCha8 ChaCha8 NewZipf Zipf Source", "Env.Rand"),
 	},
@@ -107,7 +109,7 @@ var nameRules = map[string][]nameRule{
 
 // breaches lists what of a source file breaks the rules, as `file:line: what; use ...`.
 func breaches(fset *token.FileSet, file *ast.File) []string {
-	c := &checker{fset: fset, packages: map[string]string{}}
+	c := &checker{fset: fset, packages: map[string]string{}, excused: map[ast.Node]bool{}}
 	for _, spec := range file.Imports {
 		c.imported(spec)
 	}
@@ -119,6 +121,7 @@ func breaches(fset *token.FileSet, file *ast.File) []string {
 type checker struct {
 	fset     *token.FileSet
 	packages map[string]string // by the name that they have in the file
+	excused  map[ast.Node]bool // names that what stands around them makes good
 	found    []string
 }
 
@@ -161,19 +164,48 @@ func (c *checker) visit(n ast.Node) bool {
 			c.report(n, "receive from a channel", signals)
 		}
 	case *ast.CallExpr:
-		if id, ok := n.Fun.(*ast.Ident); ok && (id.Name == "print" || id.Name == "println") && id.Obj == nil {
-			c.report(n, "builtin "+id.Name, "Env.Log")
-		}
+		c.called(n)
 	case *ast.SelectorExpr:
 		c.selected(n)
 	}
 	return true
 }
 
+// called judges what can be seen of a call alone.
+func (c *checker) called(n *ast.CallExpr) {
+	switch f := n.Fun.(type) {
+	case *ast.Ident:
+		if f.Obj == nil && (f.Name == "print" || f.Name == "println") {
+			c.report(n, "builtin "+f.Name, "Env.Log")
+		}
+	case *ast.SelectorExpr:
+		if f.Sel.Name == "Local" && len(n.Args) == 0 {
+			c.report(n, "method Local", "In and Env.Now().Location(), the machine's own zone")
+		}
+		id, ok := f.X.(*ast.Ident)
+		if ok && c.packages[id.Name] == "slices" && strings.HasPrefix(f.Sel.Name, "Sorted") && len(n.Args) > 0 {
+			c.excuse(n.Args[0])
+		}
+	}
+}
+
+// excusable are names that pass where what is made of them at once is good: a time in UTC, keys in order.
+var excusable = []string{"Unix", "UnixMilli", "UnixMicro", "Keys", "Values"}
+
+// excuse lets the function pass that is called here.
+func (c *checker) excuse(n ast.Expr) {
+	if call, ok := n.(*ast.CallExpr); ok {
+		c.excused[call.Fun] = true
+	}
+}
+
 // selected judges a name of a package. A variable that has the package's name in the file's scopes is not one.
 func (c *checker) selected(n *ast.SelectorExpr) {
+	if n.Sel.Name == "UTC" || n.Sel.Name == "In" {
+		c.excuse(n.X)
+	}
 	id, ok := n.X.(*ast.Ident)
-	if !ok || id.Obj != nil {
+	if !ok || id.Obj != nil || c.excused[n] && slices.Contains(excusable, n.Sel.Name) {
 		return
 	}
 	from := c.packages[id.Name]
@@ -248,12 +280,17 @@ var ruleCases = []struct{ imports, bad, what, good string }{
 	{"time", "time.Sleep(time.Second)", "time.Sleep", "env.Sleep(time.Second)"},
 	{"time", "f(time.After(1))", "time.After", "f(x.After(y))"},
 	{"time", "f(time.Tick(1))", "time.Tick", "f(time.Duration(1))"},
-	{"time", "t := time.NewTimer(1)", "time.NewTimer", "t := time.Unix(0, 0)"},
+	{"time", "t := time.NewTimer(1)", "time.NewTimer", "t := time.Time{}"},
 	{"time", "t := time.NewTicker(1)", "time.NewTicker", "t := time.UTC"},
 	{"time", "time.AfterFunc(1, f)", "time.AfterFunc", "s.AfterFunc(1, f)"},
 	{"time", "x := time.Since(t)", "time.Since", "x := env.Now().Sub(t)"},
 	{"time", "x := time.Until(t)", "time.Until", "time := clock{}; x := time.Until(t)"},
 	{"time", "x := t.In(time.Local)", "time.Local", "x := t.In(time.UTC)"},
+	{"time", "x := t.Local()", "method Local", "x := t.Local"},
+	{"time", "t := time.Unix(1, 0)", "time.Unix", "t := time.Unix(1, 0).UTC()"},
+	{"time", "t := time.UnixMilli(1).Add(d)", "time.UnixMilli", "t := time.UnixMilli(1).In(zone)"},
+	{"time", "t := time.Now().UTC()", "time.Now", "t := env.Now().UTC()"},
+	{"maps", "for k := range maps.Keys(m) {}", "maps.Keys", "delete(m, k)"},
 	{"os", "f, err := os.Open(p)", "os.Open", "f, err := fs.OpenFile(p, os.O_RDWR, 0)"},
 	{"os", "os.Exit(1)", "os.Exit", "ok := errors.Is(err, os.ErrNotExist)"},
 	{"os", "x := os.Getenv(`A`)", "os.Getenv", "x := os.FileMode(0o644)"},
@@ -289,6 +326,23 @@ var ruleCases = []struct{ imports, bad, what, good string }{
 	// Another name for a package does not hide it, nor does a dot.
 	{"x time", "t := x.Now()", "x.Now", "t := x.Second"},
 	{". time", "t := Now()", "dot import of time", ""},
+}
+
+// Keys of a map pass where they are put in order at once, and only there.
+func TestRulesKnowSortedKeys(t *testing.T) {
+	for loop, want := range map[string]int{
+		"slices.Sorted(maps.Keys(m))": 0, "slices.SortedFunc(maps.Values(m), f)": 0,
+		"slices.Collect(maps.Keys(m))": 1, "own.Sorted(maps.Keys(m))": 1, "slices.Sorted(f(maps.Keys(m)))": 1,
+	} {
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, "x.go", "package x; import (`maps`; `slices`); var _ = "+loop, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := breaches(fset, file); len(found) != want {
+			t.Errorf("%s: want %d breaches, have %q", loop, want, found)
+		}
+	}
 }
 
 func TestRulesRefuse(t *testing.T) {

@@ -457,3 +457,27 @@ func TestTransportNoticesAShortBody(t *testing.T) {
 		t.Error("want the connection closed")
 	}
 }
+
+// FuzzTransport reads anything as a response. It must not panic, must end, and must not keep a connection after an error.
+func FuzzTransport(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(3))
+	f.Add([]byte("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"), uint8(40))
+	f.Add([]byte("HTTP/1.0 200 OK\n\nabc"), uint8(255))
+	f.Fuzz(func(t *testing.T, sent []byte, piece uint8) {
+		m := &caller{}
+		s := &script{m: &m.machine}
+		for rest := sent; len(rest) > 0; {
+			n := min(len(rest), int(piece)+1)
+			s.in = append(s.in, string(rest[:n]))
+			rest = rest[n:]
+		}
+		m.lines = []any{s}
+		response, trip, err := (&web.Transport{Env: m}).Do(request(t, "GET", "http://10.0.0.1/", ""))
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+		}
+		if err != nil && (!s.closed || !web.Sent(err)) || !trip.Sent {
+			t.Errorf("want the connection closed after %v, and doubt: have closed %v, %+v", err, s.closed, trip)
+		}
+	})
+}
