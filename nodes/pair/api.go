@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"firedrill/nodes"
+	"firedrill/nodes/journal"
 	"firedrill/nodes/web"
 )
 
@@ -171,16 +172,19 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, fileMax))
 }
 
-// answerDiskError tells a client what is known: after an error of the disk, whether a change was made is not.
+// answerDiskError tells a client what is known. Only where the index is broken it is not known whether a change was made.
 func (u *Unit) answerDiskError(w http.ResponseWriter, doing, path string, err error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		web.Refuse(w, http.StatusNotFound, "no-such-file")
 	case errors.Is(err, errNotWritable):
 		web.Refuse(w, http.StatusForbidden, "not-available")
-	default:
+	case errors.Is(err, journal.ErrBroken):
 		u.env.Log().Error("disk", "doing", doing, "path", path, "err", err)
 		web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": "disk"})
+	default:
+		u.env.Log().Error("disk", "doing", doing, "path", path, "err", err)
+		web.Refuse(w, http.StatusInternalServerError, "disk")
 	}
 }
 
@@ -430,8 +434,7 @@ func (u *Unit) answerStatus(w http.ResponseWriter) {
 // redundancy is full while a peer with an image answers, and none otherwise (D-60, HZ-D7).
 func (u *Unit) redundancy() string {
 	switch {
-	case u.phase == Active && u.peer.failed == 0 && (u.peer.phase == Standby || u.peer.phase == ""),
-		u.phase == Standby && u.peer.failed == 0:
+	case u.phase == Active && u.peer.phase == Standby && u.peer.failed == 0, u.phase == Standby && u.peer.failed == 0:
 		return "full"
 	}
 	return "none"
@@ -503,7 +506,7 @@ func (u *Unit) answerSystem(w http.ResponseWriter, r *http.Request) {
 		u.answerInvalid(w, err)
 		return
 	}
-	if err := u.save(func(r *record) { change(&r.System) }); err != nil {
+	if err := u.save(change); err != nil {
 		u.env.Log().Error("system configuration cannot be saved", "err", err)
 		web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": "disk"})
 		return
@@ -514,16 +517,16 @@ func (u *Unit) answerSystem(w http.ResponseWriter, r *http.Request) {
 // haltPause lets the answer leave before the machine halts.
 const haltPause = time.Second
 
-// systemChange reads what is to become of the system configuration.
-func (u *Unit) systemChange(i item, req *systemRequest) (func(*system), error) {
+// systemChange reads what is to become of the machine and its configuration.
+func (u *Unit) systemChange(i item, req *systemRequest) (func(*record), error) {
 	switch i {
 	case itemNotification:
-		return func(s *system) { s.Notification = string(req.Mail) }, nil
+		return func(r *record) { r.System.Notification = string(req.Mail) }, nil
 	case itemUpgrade:
 		if req.Firmware == "" {
 			return nil, errors.New("want a firmware version such as 5.04.00, have none")
 		}
-		return func(s *system) { s.Firmware = string(req.Firmware) }, nil
+		return func(r *record) { r.Hardware.Firmware = string(req.Firmware) }, nil
 	case itemRAID:
 		n := u.raidVolumes()
 		if req.Volumes != "" {
@@ -532,7 +535,7 @@ func (u *Unit) systemChange(i item, req *systemRequest) (func(*system), error) {
 				return nil, fmt.Errorf("want a number of RAID volumes, have %q", req.Volumes)
 			}
 		}
-		return func(s *system) { s.RaidLevel, s.RaidVolumes = string(req.Level), &n }, nil
+		return func(r *record) { r.Hardware.RaidLevel, r.Hardware.RaidVolumes = string(req.Level), &n }, nil
 	}
 	service := string(req.Service)
 	if !slices.Contains(blocking, service) {
@@ -542,5 +545,5 @@ func (u *Unit) systemChange(i item, req *systemRequest) (func(*system), error) {
 	if i == itemEnableService {
 		services = append(services, service)
 	}
-	return func(s *system) { s.Services = &services }, nil
+	return func(r *record) { r.System.Services = &services }, nil
 }

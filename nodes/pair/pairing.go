@@ -78,14 +78,14 @@ func (u *Unit) applyActive(a *application) (reason string) {
 		return "subnet"
 	}
 	name, _, ok := u.interfaceOf(a.virtualIP)
-	if !ok || a.virtualInterface != "" && a.virtualInterface != name {
+	if !ok || a.virtualInterface != "" && a.virtualInterface != name || u.isOwn(a.virtualIP) {
 		return "virtual-ip"
 	}
 	if u.env.Arping(name, a.virtualIP, addressWait) {
 		return "address-in-use"
 	}
 	a.at = u.env.Uptime()
-	u.setup, u.failure, u.alarms = a, "", nil
+	u.setup, u.failure = a, ""
 	u.enter(PairingA)
 	u.env.Go("pairing-window", func() { u.closeWindow(a) })
 	return ""
@@ -189,6 +189,11 @@ func (u *Unit) sameSubnet(own, peer netip.Addr, name string) bool {
 	return false
 }
 
+// isOwn reports whether the address is one that the unit has anyway.
+func (u *Unit) isOwn(a netip.Addr) bool {
+	return slices.ContainsFunc(u.interfaces(), func(i netInterface) bool { return i.address.Addr() == a })
+}
+
 // becomeActive makes the new role durable before the address is bound or the standby hears of it: a unit that forgot it in a crash
 // would leave a standby without an active. It returns the reason of a failure.
 func (u *Unit) becomeActive(a *application, req *pairRequest) (reason string) {
@@ -213,6 +218,7 @@ func (u *Unit) becomeActive(a *application, req *pairRequest) (reason string) {
 	if heldBefore && before != a.virtualIP {
 		u.release(before)
 	}
+	u.alarms, u.peer = nil, peerView{}
 	u.enter(ActiveInit)
 	u.noteSettings()
 	u.bind()
@@ -246,7 +252,7 @@ func (u *Unit) applyStandby(a *application) (reason, warning string) {
 		return reason, ""
 	}
 	a.at = u.env.Uptime()
-	u.setup, u.failure, u.alarms = a, "", nil
+	u.setup, u.failure = a, ""
 	u.enter(PairingS)
 	u.changes.release()
 
@@ -325,14 +331,16 @@ func (u *Unit) askToPair(a *application, body []byte, wait time.Duration) (*pair
 func (u *Unit) becomeStandby(a *application, answer *pairAnswer) (reason string) {
 	next := pairing{ID: answer.ID, Key: prove([]byte(a.code), []byte("key"), []byte(answer.ID)), VirtualIP: answer.VirtualIP,
 		Own: answer.Standby, Peer: answer.Active, Settings: answer.Settings}
+	services := list(u.services()) // They were found to be in nobody's way, and stay so.
 	err := u.save(func(r *record) {
-		*r = record{Phase: StandbyInit, Pair: next, Epoch: answer.Epoch} // The system configuration goes too.
+		*r = record{Phase: StandbyInit, Pair: next, Epoch: answer.Epoch, Hardware: r.Hardware,
+			System: system{Services: &services}} // All else of the system configuration goes too.
 	})
 	if err != nil {
 		u.env.Log().Error("cannot become standby", "err", err)
 		return "disk"
 	}
-	u.setup = nil
+	u.setup, u.alarms, u.peer = nil, nil, peerView{}
 	u.enter(StandbyInit)
 	u.noteSettings()
 	u.erase()

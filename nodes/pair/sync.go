@@ -113,8 +113,10 @@ func (u *Unit) synchronize(id string) error {
 	u.syncing = true
 	defer func() { u.syncing = false }()
 	p := u.record.Pair
+	wire := u.caller(p.Own, syncPatience)
+	defer wire.CloseIdle()
 	var peer stateAnswer
-	if err := u.tell(&p, u.caller(p.Own, syncPatience), http.MethodGet, "/state", nil, &peer); err != nil {
+	if err := u.tell(&p, wire, http.MethodGet, "/state", nil, &peer); err != nil {
 		return fmt.Errorf("ask for the standby: %w", err)
 	}
 	if peer.State == ActiveSolo {
@@ -129,7 +131,7 @@ func (u *Unit) synchronize(id string) error {
 	if !u.activeOf(id) {
 		return errNotActive
 	}
-	c := u.newCopying(&p)
+	c := u.newCopying(&p, wire)
 	defer c.snapshot.release()
 	err := c.run()
 	if err == nil {
@@ -157,6 +159,7 @@ func (u *Unit) committed(id, image string) error {
 	if err := u.save(func(r *record) { r.Phase, r.Committed = Active, image }); err != nil {
 		return err
 	}
+	u.peer.phase = Standby
 	u.note(nodes.Fact{Name: FactSyncCommitted, Value: image})
 	if u.phase == ActiveInit {
 		u.setup = nil
@@ -187,9 +190,10 @@ type copying struct {
 }
 
 // newCopying fixes the instant of the snapshot: nothing gives way between that and the fact that tells of it.
-func (u *Unit) newCopying(p *pairing) *copying {
+func (u *Unit) newCopying(p *pairing, wire *web.Transport) *copying {
+	services := list(u.services())
 	c := &copying{u: u, pair: p, image: strconv.FormatUint(u.record.Image, 10), snapshot: u.volume.snapshot(),
-		system: u.record.System, wire: u.caller(p.Own, syncPatience), percent: -1}
+		system: system{Services: &services, Notification: u.record.System.Notification}, wire: wire, percent: -1}
 	u.note(nodes.Fact{Name: FactSyncBegun, Value: c.image,
 		Attrs: []nodes.Attr{{Key: "at", Value: u.env.Now().Format(time.RFC3339Nano)}}})
 	return c

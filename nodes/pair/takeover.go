@@ -2,6 +2,7 @@ package pair
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 
 	"firedrill/nodes"
@@ -44,6 +45,9 @@ func (u *Unit) promote() error {
 	return u.save(func(r *record) {
 		r.Phase, r.System = ActiveSolo, image.System
 		r.Epoch++
+		if n, err := strconv.ParseUint(image.ID, 10, 64); err == nil {
+			r.Image = n // The next image that is begun here is a newer one.
+		}
 	})
 }
 

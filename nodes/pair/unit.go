@@ -51,14 +51,19 @@ type record struct {
 	Image     uint64    // number of the newest image that was begun or received here
 	Committed string    // the last image that the standby acknowledged
 	Farewell  *farewell // the peer that has not heard of our leaving yet
+	Hardware  hardware
 	System    system
 }
 
-// system is the system configuration as far as operators have changed it. It is part of every image (D-28).
+// hardware is what operators have changed about this one machine; empty fields are as in the config.
+type hardware struct {
+	Firmware    string `json:",omitempty"`
+	RaidVolumes *int   `json:",omitempty"`
+	RaidLevel   string `json:",omitempty"`
+}
+
+// system is the system configuration as operators have changed it; nil is as in the config. It is part of every image (D-28).
 type system struct {
-	Firmware     string    `json:",omitempty"`
-	RaidVolumes  *int      `json:",omitempty"`
-	RaidLevel    string    `json:",omitempty"`
 	Services     *[]string `json:",omitempty"`
 	Notification string    `json:",omitempty"`
 }
@@ -165,8 +170,8 @@ func (u *Unit) alarm(reason string) {
 }
 
 func (u *Unit) firmware() string {
-	if u.record.System.Firmware != "" {
-		return u.record.System.Firmware
+	if u.record.Hardware.Firmware != "" {
+		return u.record.Hardware.Firmware
 	}
 	return u.config.Firmware
 }
@@ -179,8 +184,8 @@ func (u *Unit) services() []string {
 }
 
 func (u *Unit) raidVolumes() int {
-	if u.record.System.RaidVolumes != nil {
-		return *u.record.System.RaidVolumes
+	if u.record.Hardware.RaidVolumes != nil {
+		return *u.record.Hardware.RaidVolumes
 	}
 	return u.config.RaidVolumes
 }

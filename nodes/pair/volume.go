@@ -121,6 +121,13 @@ func (v *volume) load() error {
 	if err != nil {
 		return errors.Join(err, index.Close())
 	}
+	for _, n := range []uint64{next.head.Blocks - 1, next.head.Blocks + 1} {
+		if _, err := fs.Stat(blocksPath(n)); err == nil { // The power failed while they were being replaced.
+			if err := fs.Remove(blocksPath(n)); err != nil {
+				v.env.Log().Warn("old blocks cannot be removed", "err", err)
+			}
+		}
+	}
 	if v.blocks != nil {
 		v.blocks.Close()
 	}
