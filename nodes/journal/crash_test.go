@@ -30,23 +30,30 @@ const (
 	doReopen    // the software is started again
 	doPowerLoss // between two calls
 	doCrash     // the power fails in the N-th operation of the disk from now
+	doKill      // the software is ended there, and the page cache stays
 	doFail      // the N-th operation of one sort from now fails
 	doKinds
 )
 
 func (s step) String() string {
-	words := []string{"append", "compact", "reopen", "power-loss", "crash", "fail"}
+	words := []string{"append", "compact", "reopen", "power-loss", "crash", "kill", "fail"}
 	return fmt.Sprintf("%s %d/%d", words[s.Do], s.N, s.Fault)
 }
 
-// fuse is a pacer that turns the power off at an operation of the disk: the left-th from now, or none.
-type fuse struct{ left int }
+// fuse is a pacer that ends the software at an operation of the disk, the left-th from now or none, and may turn off the power.
+type fuse struct {
+	left int
+	how  error
+}
 
-var errPower = errors.New("power failed")
+var (
+	errPower  = errors.New("power failed")
+	errKilled = errors.New("software was ended")
+)
 
 func (f *fuse) Pause(time.Duration) {
 	if f.left--; f.left == 0 {
-		panic(errPower)
+		panic(f.how)
 	}
 }
 
@@ -74,15 +81,19 @@ func newDrill(seed uint64) *drill {
 
 func joined(records [][]byte) string { return strings.Join(append(texts(records), none), ",") }
 
-// powered calls f, and reports whether the power lasted.
-func (d *drill) powered(fault int, f func()) (lasted bool) {
+// lasts calls f, and reports whether the software lived to its end.
+func (d *drill) lasts(fault int, f func()) (lasted bool) {
 	defer func() {
-		if r := recover(); r != nil {
-			if r != errPower {
-				panic(r)
-			}
+		switch r := recover(); r {
+		case nil:
+		case errPower:
 			d.crashes++
 			d.powerLoss(fault)
+		case errKilled:
+			d.crashes++
+			d.j = nil
+		default:
+			panic(r)
 		}
 	}()
 	f()
@@ -108,7 +119,7 @@ func (d *drill) powerLoss(fault int) {
 // open opens the journal, which settles what was in doubt.
 func (d *drill) open(fault int) error {
 	var failure error
-	d.powered(fault, func() {
+	d.lasts(fault, func() {
 		j, records, err := journal.Open(&d.machine, path)
 		if err != nil {
 			if d.fails == nil {
@@ -127,25 +138,27 @@ func (d *drill) open(fault int) error {
 
 // play takes one step.
 func (d *drill) play(s step) error {
-	for range 3 { // Opening may crash or fail too.
-		if d.j == nil {
-			if err := d.open(s.Fault); err != nil {
-				return err
-			}
-		}
-	}
-	if d.j == nil {
-		return nil
-	}
 	switch s.Do {
 	case doAppend, doCompact:
+		for range 3 { // Opening may crash or fail too.
+			if d.j == nil {
+				if err := d.open(s.Fault); err != nil {
+					return err
+				}
+			}
+		}
+		if d.j == nil {
+			return nil
+		}
 		return d.change(s)
 	case doReopen:
 		d.j = nil
 	case doPowerLoss:
 		d.powerLoss(s.Fault)
 	case doCrash:
-		d.fuse.left = 1 + s.N
+		d.fuse = fuse{1 + s.N, errPower}
+	case doKill:
+		d.fuse = fuse{1 + s.N, errKilled}
 	case doFail:
 		if d.fails != nil {
 			return nil
@@ -174,7 +187,7 @@ func (d *drill) change(s step) error {
 	}
 	var err error
 	d.possible = []string{before, after}
-	if !d.powered(s.Fault, func() { err = call(records...) }) {
+	if !d.lasts(s.Fault, func() { err = call(records...) }) {
 		return nil
 	}
 	switch {
@@ -243,12 +256,12 @@ func TestJournalKeepsWhatItAcknowledged(t *testing.T) {
 func TestJournalSurvivesACrashAtEveryOperation(t *testing.T) {
 	history := []step{{doAppend, 1, 0}, {doAppend, 3, 0}, {doCompact, 2, 0}, {doAppend, 1, 0}, {doReopen, 0, 0},
 		{doAppend, 2, 0}}
-	for fault := range 9 {
+	for fault := range 18 {
 		for at := 1; ; at++ {
 			d := newDrill(uint64(at))
-			d.fuse.left = at
+			d.fuse = fuse{at, []error{errPower, errKilled}[fault%2]}
 			for i, s := range history {
-				s.Fault = fault
+				s.Fault = fault / 2
 				if err := d.play(s); err != nil {
 					t.Errorf("power loss %d at operation %d, step %d: %v", fault, at, i, err)
 				}

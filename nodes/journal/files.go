@@ -22,29 +22,33 @@ func SyncDir(fs afero.Fs, dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// MakeDir makes a directory and those above it, and returns when they are durable.
+// MakeDir makes a directory and those above it, and returns when they are durable. It syncs those above even where all
+// are there: they may have been made by software that ended before it could, and nobody can see that.
 func MakeDir(fs afero.Fs, dir string) error {
 	dir = path.Clean(dir)
-	if info, err := fs.Stat(dir); err == nil {
-		if !info.IsDir() {
-			return &os.PathError{Op: "mkdir", Path: dir, Err: errors.New("want a directory, have a file")}
-		}
+	above := path.Dir(dir)
+	if above == dir {
 		return nil
 	}
-	above := path.Dir(dir)
-	if above != dir {
-		if err := MakeDir(fs, above); err != nil {
+	if err := MakeDir(fs, above); err != nil {
+		return err
+	}
+	info, err := fs.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return &os.PathError{Op: "mkdir", Path: dir, Err: errors.New("want a directory, have a file")}
+	case err != nil:
+		if err := fs.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
-	}
-	if err := fs.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
 	}
 	return SyncDir(fs, above)
 }
 
 // WriteFile puts a file with this content in the place of the one at path, if any, and returns when that is durable.
-// When the power fails meanwhile, the file is the old one or the new one. Two tasks must not write one path at a time.
+// When the power fails meanwhile, the file is the old one or the new one. When the software ends meanwhile, it may be the
+// new one and not durable yet: whoever reads it at the next boot calls SyncDir before acting on it. Two tasks must not
+// write one path at a time.
 func WriteFile(fs afero.Fs, path string, data []byte) error {
 	f, err := replaceFile(fs, path, data)
 	if err != nil {
