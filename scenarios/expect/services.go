@@ -104,7 +104,7 @@ func (s *Services) Serves(op *nodes.Operation) string {
 	return ""
 }
 
-// Servers are the machines of a service that serve it at the end: those that hold its address with their software alive, or
+// Servers are the machines of a service that serve it at the end: those that hold its address while their software runs, or
 // where it has none, those that give access. Where nobody does, they are who did last: an outage is not yet a loss.
 func (r *Run) Servers(service string) []string {
 	var servers []string
@@ -113,7 +113,7 @@ func (r *Run) Servers(service string) []string {
 		l := r.Timeline().Lane(name)
 		held := l.Access
 		if r.Services().behind[service] {
-			held = Clip(l.Bound, l.Lives())
+			held = Clip(l.Bound, l.Runs())
 		}
 		for _, i := range held {
 			switch {

@@ -2,6 +2,7 @@ package pair
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"firedrill/nodes"
@@ -76,8 +77,7 @@ func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash,
 	text, measures, shown := t.extent(owners, writers)
 	shown.From, shown.Until, shown.Machines = from, until, t.both()
 	shown.Text = why + "; " + text
-	lost := append(t.leftWrites(), t.run.WritesIn(t.Standby, t.At, t.Over)...)
-	shown.Lost = ids(lost)
+	shown.Lost = ids(slices.Concat(t.leftWrites(), t.run.WritesIn(t.Standby, t.At, t.Over)))
 	return expect.Instance{Breach: shown, Over: t.Over, Measures: measures}
 }
 
@@ -96,7 +96,7 @@ func returned(r *expect.Run) []expect.Instance {
 				continue
 			}
 			began := t.Over
-			for _, c := range append(owners, writers...) {
+			for _, c := range slices.Concat(owners, writers) {
 				began = min(began, c.From)
 			}
 			why := t.deafReturn(back, began)
@@ -104,7 +104,8 @@ func returned(r *expect.Run) []expect.Instance {
 				continue
 			}
 			i := t.split(back, began, owners, writers, why)
-			i.Lost = ids(append(r.WritesIn(t.Active, back, t.Over), r.WritesIn(t.Standby, back, t.Over)...))
+			// What the new owner had acknowledged before is lost on those clients that reach the old one now.
+			i.Lost = ids(slices.Concat(r.WritesIn(t.Active, back, t.Over), r.WritesIn(t.Standby, t.At, t.Over)))
 			found = append(found, i)
 		}
 	}
