@@ -61,6 +61,8 @@ func (p *pairing) judgeAll() []expect.Finding {
 	}
 	switch {
 	case t < 0:
+	case p.imageAt(t) == nil:
+		found = append(found, p.notReady(t))
 	case from == nil:
 		found = append(found, p.uncalledFor(t))
 	default:
@@ -80,19 +82,28 @@ func (p *pairing) judgeSilence(b bounds, taken time.Duration) expect.Finding {
 	return f
 }
 
+// notReady is a takeover by a standby that had nothing to serve (D-52).
+func (p *pairing) notReady(t time.Duration) expect.Finding {
+	s := p.signs(p.Standby, t, p.run.End+1)
+	b := expect.Breach{From: t, Until: t, Machines: []string{p.Standby}, Events: s.events, Firm: true,
+		Text: fmt.Sprintf("%s took over at %s, though it had no image to serve", p.Standby, nodes.FormatDuration(t))}
+	return p.refused(b, t)
+}
+
 // uncalledFor is a takeover though the world let the standby hear its active: D-47 says that it takes failed checks.
 func (p *pairing) uncalledFor(t time.Duration) expect.Finding {
 	s := p.signs(p.Standby, t, p.run.End+1)
 	b := expect.Breach{From: t, Until: t, Machines: []string{p.Standby}, Events: s.events, Text: fmt.Sprintf(
 		"%s took over at %s, though %s ran and could be heard over %s", p.Standby, nodes.FormatDuration(t), p.Active, p.Heartbeat)}
-	return expect.Finding{
-		Verdict: expect.Violation, Breaches: []expect.Breach{b}, Marks: p.mark(t),
-		Evidence: append([]string{b.Text}, p.run.Lines(b.Events)...),
-	}
+	return p.refused(b, t)
 }
 
-func (p *pairing) mark(at time.Duration) []string {
-	return []string{"check_semantics=" + p.checking(at).Semantics}
+// refused is the finding for a takeover at t that should not have been.
+func (p *pairing) refused(b expect.Breach, t time.Duration) expect.Finding {
+	return expect.Finding{
+		Verdict: expect.Violation, Breaches: []expect.Breach{b}, Marks: []string{"check_semantics=" + p.checking(t).Semantics},
+		Evidence: append([]string{b.Text}, p.run.Lines(b.Events)...),
+	}
 }
 
 // takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came; below zero: it
@@ -119,10 +130,20 @@ func (p *pairing) redundant(t time.Duration) bool {
 	if !any || role.Value != pair.RoleStandby {
 		return false
 	}
-	for _, i := range p.run.Images().Committed {
-		if i.To == p.Standby && i.Committed >= p.From && i.Committed <= t {
-			return true
+	return p.imageAt(t) != nil
+}
+
+// imageAt is the newest image that the standby had committed by t and not erased since; nil: none.
+func (p *pairing) imageAt(t time.Duration) *expect.Image {
+	from := p.From
+	for _, e := range p.facts(pair.FactErased, p.Standby, p.From, t) {
+		from = e.At
+	}
+	var newest *expect.Image
+	for n := range p.run.Images().Committed {
+		if i := &p.run.Images().Committed[n]; i.To == p.Standby && i.Committed >= from && i.Committed <= t {
+			newest = i
 		}
 	}
-	return false
+	return newest
 }

@@ -83,11 +83,7 @@ func takeovers(r *expect.Run) []*taken {
 		if t.Serving < 0 {
 			t.Serving = at
 		}
-		for _, i := range r.Images().Committed {
-			if i.To == p.Standby && i.Committed >= p.From && i.Committed <= at {
-				t.Image = &i
-			}
-		}
+		t.Image = p.imageAt(at)
 		for _, n := range r.Named(nodes.FactReady) {
 			if e := &r.Events[n]; p.has(e.Machine) && e.At > at {
 				t.Over = min(t.Over, e.At)

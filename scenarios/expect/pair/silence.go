@@ -3,6 +3,7 @@ package pair
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -156,9 +157,15 @@ func (p *pairing) between(s faults.Scope) bool {
 
 // facts are the events of this name on a machine from..until, both included.
 func (p *pairing) facts(name, machine string, from, until time.Duration) []*sim.Event {
+	named := p.run.Named(name)
+	first := sort.Search(len(named), func(i int) bool { return p.run.Events[named[i]].At >= from })
 	var found []*sim.Event
-	for _, n := range p.run.Named(name) {
-		if e := &p.run.Events[n]; e.Machine == machine && from <= e.At && e.At <= until {
+	for _, n := range named[first:] {
+		e := &p.run.Events[n]
+		if e.At > until {
+			break
+		}
+		if e.Machine == machine {
 			found = append(found, e)
 		}
 	}
