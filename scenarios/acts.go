@@ -15,9 +15,33 @@ var requestVerbs = []string{"do", "probe", "get", "put", "delete"}
 
 // isVerb reports whether a key of a step is a verb, one that comes later included.
 func isVerb(key string) bool {
-	return slices.Contains(requestVerbs, key) || faultVerb(key) != nil || later(key, "verb")
+	return slices.Contains(requestVerbs, key) || faultForms[key] != nil || later(key, "verb")
 }
 
+// faultForm is a fault's verb with the keys of its struct.
+type faultForm struct {
+	*faults.Verb
+	keys []string
+}
+
+// faultForms are the verbs that are faults: made once, since every key of every step of every case is looked up here.
+var faultForms = func() map[string]*faultForm {
+	forms := map[string]*faultForm{}
+	for _, v := range faults.All() {
+		forms[v.Verb] = &faultForm{&v, keysOfStruct(v.New())}
+	}
+	return forms
+}()
+
+func keysOfStruct(v any) []string {
+	var keys []string
+	for _, f := range faults.Fields(v) {
+		keys = append(keys, f.Key)
+	}
+	return keys
+}
+
+// verbNames are all verbs that can be played.
 func verbNames() []string {
 	names := slices.Clone(requestVerbs)
 	for _, v := range faults.All() {
@@ -28,18 +52,8 @@ func verbNames() []string {
 
 // verbHas reports whether a key belongs to a verb.
 func verbHas(verb, key string) bool {
-	f := faultVerb(verb)
-	return f != nil && slices.ContainsFunc(faults.Fields(f.New()), func(f faults.Field) bool { return f.Key == key })
-}
-
-func faultVerb(word string) *faults.Verb {
-	all := faults.All()
-	for i := range all {
-		if all[i].Verb == word {
-			return &all[i]
-		}
-	}
-	return nil
+	f := faultForms[verb]
+	return f != nil && slices.Contains(f.keys, key)
 }
 
 type doKeys struct {
@@ -66,7 +80,7 @@ type accessKeys struct {
 
 // readAct reads the verb of a step with what belongs to it, and the keys that all steps have.
 func (b *builder) readAct(n *node, verb entry, path string, more []string, keys *endKeys) any {
-	if f := faultVerb(verb.key); f != nil {
+	if f := faultForms[verb.key]; f != nil {
 		fault := f.New()
 		if b.fields(n, path, fmt.Sprintf("%q", verb.key), more, fault, keys) {
 			b.checkFault(n, fault)
@@ -311,7 +325,7 @@ func (b *builder) boots(n *node, fault faults.Fault) bool {
 		made := m.Kind.Config()
 		declared := b.declared(m)
 		quiet := decoder{m: &notes{}, refs: b.refs, draw: b.draw}
-		quiet.fields(declared, "machines/"+name, "", faultKeys(machineKeys{}), made)
+		quiet.fields(declared, "machines/"+name, "", keysOfStruct(machineKeys{}), made)
 		b.fields(with, "timeline/"+stepName(n)+"/with", "a machine of kind "+m.Kind.Name, nil, made)
 		config.Configs[name] = made
 	}
@@ -329,12 +343,4 @@ func (b *builder) declared(m *Machine) *node {
 		n = merge(d, n)
 	}
 	return n
-}
-
-func faultKeys(v any) []string {
-	var keys []string
-	for _, f := range faults.Fields(v) {
-		keys = append(keys, f.Key)
-	}
-	return keys
 }

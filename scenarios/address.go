@@ -169,7 +169,7 @@ func (b *builder) placeProber(p *pool) {
 
 // resolve finds out which addresses clients and requests mean.
 func (b *builder) resolve() {
-	clients, timeline := b.root.get("clients"), b.root.get("timeline")
+	clients := b.root.get("clients")
 	for i := range b.s.Clients {
 		c := &b.s.Clients[i]
 		n := clients.get(c.Name)
@@ -185,7 +185,7 @@ func (b *builder) resolve() {
 			continue
 		}
 		g := slices.IndexFunc(b.s.Clients, func(c Clients) bool { return c.Name == a.From })
-		step := timeline.items[slices.IndexFunc(timeline.items, func(n *node) bool { return stepName(n) == b.s.Timeline[i].Name })]
+		step := b.lines[i]
 		if g < 0 {
 			continue
 		}

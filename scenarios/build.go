@@ -26,6 +26,7 @@ type builder struct {
 	named     map[netip.Addr]bool // every address that the case names anywhere
 	taken     map[string]map[netip.Addr]string
 	steps     []string // of the timeline, in its order
+	lines     []*node  // of the scenario's steps
 	lost      []string // steps of the file that this case leaves out
 	asked     []*node  // addresses for which the prober asks
 	step      int      // the step that is read now; steps from here on are later ones

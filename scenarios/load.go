@@ -74,6 +74,9 @@ func LoadFS(fsys fs.FS, dir string, cat *Catalogue) ([]*File, error) {
 	return files, errors.Join(wrong...)
 }
 
+// enough is after how many mistakes no further case is checked.
+const enough = 500
+
 // Parse reads and checks the text of a scenario. The path is for messages; the scenario's name has to be the file's name, unless
 // the path does not end in .yaml. What is wrong is a *Mistakes.
 func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
@@ -94,6 +97,9 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 		}
 	}
 	for _, c := range family.members() {
+		if len(m.list) > enough {
+			break
+		}
 		f.Cases = append(f.Cases, check(m, cat, f, family, c))
 	}
 	if err := m.err(); err != nil {
@@ -114,9 +120,11 @@ func checkName(m *notes, root *node, file string) {
 
 // check finds the mistakes of one case, at both ends of every range.
 func check(m *notes, cat *Catalogue, f *File, family *family, c member) *Case {
-	lost := slices.DeleteFunc(slices.Clone(family.steps), func(name string) bool {
-		return slices.ContainsFunc(c.tree.get("timeline").list(), func(n *node) bool { return stepName(n) == name })
-	})
+	kept := map[string]bool{}
+	for _, step := range c.tree.get("timeline").list() {
+		kept[stepName(step)] = true
+	}
+	lost := slices.DeleteFunc(slices.Clone(family.steps), func(name string) bool { return kept[name] })
 	ranges := 0
 	s, keys := build(m, cat, c.tree, lost, draw{end: lowEnd, ranges: &ranges})
 	if ranges > 0 {

@@ -72,3 +72,80 @@ func golden(t *testing.T, file, have string) {
 		t.Errorf("%s (-want +have):\n%s", file, diff)
 	}
 }
+
+// write makes files below a fresh directory, and returns it.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		full := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(full), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLoadDir(t *testing.T) {
+	named := func(name string) string { return strings.Replace(small, "name: small", "name: "+name, 1) }
+	for _, c := range []struct {
+		about string
+		files map[string]string
+		want  string // the names that are loaded
+		said  []string
+	}{
+		{"files in folders, by path", map[string]string{"b.yaml": named("b"), "x/a.yaml": named("a"), "a/c.yaml": named("c"), "notes.txt": "?"},
+			"c b a", nil},
+		{"no scenario", map[string]string{"notes.txt": "?"}, "", []string{"no scenarios in DIR: want files that end in .yaml"}},
+		{"nothing", nil, "", []string{"no scenarios in DIR"}},
+		{"what is right is loaded beside what is wrong", map[string]string{"a.yaml": named("a"), "b.yaml": "stop: 5", "c.yaml": ""}, "a",
+			[]string{"DIR/b.yaml:1:7: want a duration", "DIR/c.yaml:1:1: the file is empty"}},
+		{"one name twice", map[string]string{"a.yaml": named("a"), "x/a.yaml": named("a")}, "a",
+			[]string{`DIR/x/a.yaml: scenario "a" is in DIR/a.yaml already`}},
+	} {
+		dir := write(t, c.files)
+		files, err := LoadDir(dir, testCatalogue())
+		var names []string
+		for _, f := range files {
+			names = append(names, f.Name)
+		}
+		if have := strings.Join(names, " "); have != c.want {
+			t.Errorf("%s: want %q, have %q", c.about, c.want, have)
+		}
+		if (err == nil) != (c.said == nil) {
+			t.Errorf("%s: want %q, have %v", c.about, c.said, err)
+		}
+		for _, want := range c.said {
+			if want = strings.ReplaceAll(want, "DIR", dir); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: want %q, have %v", c.about, want, err)
+			}
+		}
+	}
+	if _, err := LoadDir(filepath.Join(t.TempDir(), "nowhere"), testCatalogue()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("want a directory that is not there told, have %v", err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := write(t, map[string]string{"small.yaml": small, "other.yaml": small})
+	f, err := Load(filepath.Join(dir, "small.yaml"), testCatalogue())
+	if err != nil || f.Name != "small" || f.Doc != "The smallest one." || f.Path != filepath.Join(dir, "small.yaml") || len(f.Cases) != 1 ||
+		f.Cases[0].Name != "small" || f.Cases[0].Seeds != (Seeds{1, 10}) {
+		t.Errorf("want the smallest scenario, have %+v, %v", f, err)
+	}
+	if _, err := Load(filepath.Join(dir, "other.yaml"), testCatalogue()); err == nil || !strings.Contains(err.Error(), `want the file's name "other"`) {
+		t.Errorf("want the name compared with the file's, have %v", err)
+	}
+	if _, err := Parse("a string in a test", []byte(small), testCatalogue()); err != nil {
+		t.Errorf("want text that is in no file to have any name, have %v", err)
+	}
+	if _, err := Load(dir, testCatalogue()); err == nil {
+		t.Error("want a directory refused")
+	}
+	if _, err := Load("/dev/zero", testCatalogue()); err == nil || !strings.Contains(err.Error(), "larger than 256 KiB") {
+		t.Errorf("want a file without end refused, have %.100v", err)
+	}
+}

@@ -143,15 +143,16 @@ func (b *builder) inSomeSubnet(a netip.Addr) string {
 // claim, a fact, or the map in which it stands as a key.
 func later(word, where string) bool {
 	where, _, _ = strings.Cut(where, " ")
-	words := map[string][]string{
-		"verb": {"run", "resolve", "disturb", "tell", "split", "replace_disk", "end"},
-		"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
-		"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image",
-			"read_only_transitions", "moves_with_role", "newest_copy_kept"},
-		"fact":    {"procedure-done"},
-		"the":     {"time_scale", "procedures", "measure", "may"},
-		"segment": {"joins"},
-		"clients": {"resolver", "name_cache"},
-	}[where]
-	return slices.Contains(words, word)
+	return slices.Contains(laterWords[where], word)
+}
+
+var laterWords = map[string][]string{
+	"verb": {"run", "resolve", "disturb", "tell", "split", "replace_disk", "end"},
+	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
+	"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image", "read_only_transitions",
+		"moves_with_role", "newest_copy_kept"},
+	"fact":    {"procedure-done"},
+	"the":     {"time_scale", "procedures", "measure", "may"}, // The file.
+	"segment": {"joins"},
+	"clients": {"resolver", "name_cache"},
 }

@@ -49,6 +49,7 @@ func (b *builder) readTimeline() {
 		}
 		b.step = i
 		b.s.Timeline = append(b.s.Timeline, b.readStep(item))
+		b.lines = append(b.lines, item)
 		clock.check(b, item)
 	}
 }
@@ -176,7 +177,7 @@ func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	}
 	if e := n.entry("for"); e != nil && act != nil {
 		verb := verbOf(n)
-		switch f := faultVerb(verb); {
+		switch f := faultForms[verb]; {
 		case f != nil && f.Undoing:
 			b.fault(e.at, "%q puts something right, which no for undoes", verb)
 		case f == nil && !isProbe:
