@@ -27,8 +27,8 @@ test: ## unit, property, golden and script tests
 mutants: ## plant every bug in testdata/mutants; fail if one survives
 	go run ./cmd/mutants
 
-bench: ## benchmarks, with the ratios that the README quotes
-	go test -run '^$$' -bench . ./...
+bench: ## benchmarks, one package after the other, with the ratios that the README quotes
+	FIREDRILL_BENCH=1 go test -p 1 -count=1 -run '^TestCompare' -bench . ./sim/... ./scenarios/... ./nodes/...
 
 golden: ## rewrite the golden files; read the diff before committing it
 	UPDATE_GOLDEN=1 go test ./...

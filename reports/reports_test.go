@@ -264,3 +264,17 @@ func TestSecondsAreExact(t *testing.T) {
 		}
 	}
 }
+
+func TestMomentsTellTheTimeAsScenariosDo(t *testing.T) {
+	for want, at := range map[string]time.Duration{
+		"0.000s":        0,
+		"12.000s":       12 * time.Second,
+		"6m02.036s":     6*time.Minute + 2036999*time.Microsecond,
+		"1h00m00.000s":  time.Hour,
+		"26h01m59.999s": 26*time.Hour + 2*time.Minute - 1,
+	} {
+		if have := (Moment{At: at}).clock(); have != want {
+			t.Errorf("%s: want %s, have %s", at, want, have)
+		}
+	}
+}

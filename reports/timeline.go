@@ -19,7 +19,18 @@ type Moment struct {
 // String is the moment as it is printed: `12.000s  ~ cut: heartbeat`.
 func (m Moment) String() string { return m.clock() + "  " + m.Text }
 
-func (m Moment) clock() string { return fmt.Sprintf("%.3fs", m.At.Seconds()) }
+// clock is the time in the units of the scenario language, to the millisecond: 12.000s, 6m02.036s, 1h00m00.000s.
+func (m Moment) clock() string {
+	at := m.At.Truncate(time.Millisecond)
+	hours, minutes, rest := at/time.Hour, at%time.Hour/time.Minute, (at % time.Minute).Seconds()
+	switch {
+	case hours > 0:
+		return fmt.Sprintf("%dh%02dm%06.3fs", hours, minutes, rest)
+	case minutes > 0:
+		return fmt.Sprintf("%dm%06.3fs", minutes, rest)
+	}
+	return fmt.Sprintf("%.3fs", rest)
+}
 
 // Timeline tells a run in the few lines that a person wants to read: what was done to it, how roles, access, phases, addresses
 // and machines changed. Of the other events it has those in also, by their Seq.

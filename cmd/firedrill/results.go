@@ -157,7 +157,7 @@ func (r *results) finish(interrupted bool) error {
 
 // again is the command that plays a failure again.
 func (g *group) again(f *reports.Failure) string {
-	command := "firedrill run " + quote(g.target+f.Case[len(g.file.Name):])
+	command := self() + " run " + quote(g.target+f.Case[len(g.file.Name):])
 	if len(f.Seeds) > 0 {
 		command += fmt.Sprintf(" --seed %d", f.Seeds[0])
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -68,6 +69,14 @@ func (p *progress) clear() {
 		_, _ = fmt.Fprint(p.out, "\r\x1b[K")
 		p.shown, p.last = false, time.Time{}
 	}
+}
+
+// self is the command as its user types it: ./firedrill, where it is not found by its name.
+func self() string {
+	if name := os.Args[0]; !filepath.IsAbs(name) && strings.ContainsRune(name, filepath.Separator) {
+		return quote(name)
+	}
+	return "firedrill"
 }
 
 // quote makes one word of s for a shell.
