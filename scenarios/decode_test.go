@@ -9,6 +9,7 @@ import (
 
 	"firedrill/faults"
 	"firedrill/nodes"
+	"firedrill/scenarios/expect"
 	"firedrill/sim"
 )
 
@@ -213,5 +214,26 @@ func TestNearest(t *testing.T) {
 	}
 	if have := no("machine", "x", nil); have != `no machine "x"; there is none` {
 		t.Error(have)
+	}
+}
+
+// TestClaimsOfTheHarness reads the claims that every kind has, and what is wrong with them.
+func TestClaimsOfTheHarness(t *testing.T) {
+	cat := testCatalogue()
+	cat.Claims = expect.Forms()
+	for claim, want := range map[string]string{
+		"no_dual_writers": "", "{no_dual_writers: all, since: blow}": "", "{single_address_owner: 10.0.0.40}": "",
+		"{never: served, of: nas-a, since: blow}": "", "{happens: answered, of: blow}": "", "{never: ready, of: active}": "",
+		"{never: served, of: nas-z}":   `no machine, step or role "nas-z"; there are nas-a, nas-b, blow, active, standby`,
+		"{happens: answered, of: blo}": `no machine, step or role "blo"; there are blow, nas-a, nas-b, active, standby`,
+		"{single_address_owner: x}":    `"x"`,
+		"{serving: office, within: 5}": "want a duration such as 250ms, 59.9s or 1h30m, have \"5\"",
+		"{lost_writes: some}":          `want none, `,
+		"{hazard: HZ-D1, seen: never}": `want every-seed or some-seed for "seen", have "never"`,
+	} {
+		_, err := Parse("drill.yaml", []byte(sample("timeline: [{at: 1s, cut: lan, step: blow}]\nexpect: ["+claim+"]\n")), cat)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: want %q, have %v", claim, want, err)
+		}
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Happens claims that a fact comes: at least once, or exactly so many times; the first one not before a time, and as many as
-// are claimed within a time. Both are counted from the step, or from the start.
+// Happens claims that a fact comes: at least once, or exactly so many times; the first one not before a time, and
+// as many as are claimed within a time. Both are counted from the step, or from the start.
 //
 // Vacuous where the step of its `since` never acted; inconclusive where the run ended before the time was up.
 //
 // Source: the scenario.
 type Happens struct {
 	Fact      string `yaml:"happens" ref:"fact" doc:"the fact, or the state, that must come"`
-	Of        string `yaml:"of" doc:"only of this machine, role, step or procedure"`
+	Of        string `yaml:"of" ref:"machine step" doc:"only of this machine, role or step"`
 	Like      string `yaml:"like" doc:"only with this text"`
 	Since     string `yaml:"since" ref:"step" doc:"only after this step"`
 	Times     int    `yaml:"times" doc:"exactly so many times; without it, at least once"`

@@ -16,7 +16,7 @@ const linesMax = 5
 // Source: the scenario.
 type Never struct {
 	Fact  string `yaml:"never" ref:"fact" doc:"the fact, or the state, that must not come"`
-	Of    string `yaml:"of" doc:"only of this machine, role, step or procedure"`
+	Of    string `yaml:"of" ref:"machine step" doc:"only of this machine, role or step"`
 	Like  string `yaml:"like" doc:"only with this text"`
 	Since string `yaml:"since" ref:"step" doc:"only after this step"`
 }
