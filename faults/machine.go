@@ -27,9 +27,7 @@ func (b *Board) stop(names []string, s stop) Effect {
 	effect := Effect{
 		Undo: func() {
 			for _, m := range hit {
-				if s.state == "" || m.State() == s.state {
-					s.end(m)
-				}
+				s.end(m) // Where it does not fit any more, it changes nothing.
 			}
 		},
 		Receipt: func() Receipt { return Receipt{count(len(hit), "machine", "machines", s.what)} },

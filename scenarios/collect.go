@@ -66,8 +66,7 @@ func (m *Machine) bare() expect.Machine {
 	return expect.Machine{Name: m.Name, Kind: m.Kind, Config: m.Config, Nets: m.Nets, Clock: m.Clock}
 }
 
-// contents lists what a machine's disk holds for clients: the live files where the machine has power, and what is durable where
-// it has none. A kind that cannot read its own disk is damage, and not the end of the batch.
+// contents lists what a machine's disk holds for clients; where the machine is dead, that is what was durable when it died. A kind that cannot read its own disk is damage, and not the end of the batch.
 func contents(kind *nodes.Kind, m sim.Machine) (items []nodes.Item, err error) {
 	if kind == nil || kind.Contents == nil {
 		return nil, nil
@@ -77,10 +76,6 @@ func contents(kind *nodes.Kind, m sim.Machine) (items []nodes.Item, err error) {
 			items, err = nil, fmt.Errorf("reading the contents panicked: %v", r)
 		}
 	}()
-	fs := m.Disk().Fs(nil)
-	if m.State() == sim.StateOff {
-		fs = m.Disk().Durable()
-	}
-	items, err = kind.Contents(fs)
+	items, err = kind.Contents(m.Disk().Fs(nil))
 	return slices.Clip(items), err
 }

@@ -403,3 +403,26 @@ func TestAKindThatCannotReadItsDiskIsDamage(t *testing.T) {
 		t.Errorf("damage %v, error %v; want the panic as damage", one.Damage, o.Err)
 	}
 }
+
+func TestProgress(t *testing.T) {
+	p := progress{}
+	see := func(machine, done string) nodes.Share {
+		e := sim.Event{Machine: machine, Fact: nodes.Fact{Name: nodes.FactSync}}
+		if done != "" {
+			e.Attrs = []nodes.Attr{{Key: "done", Value: done}}
+		}
+		return p.see(&e) / 10_000
+	}
+	for i, test := range []struct {
+		machine, done string
+		before        nodes.Share
+	}{
+		{"one", "10%", 0}, {"one", "60", 10}, {"two", "20%", 0}, {"one", "", 0}, {"one", "90%", 60},
+		{"one", "50%", 0}, // A new one: that the last one was further has nothing to do with it.
+		{"one", "55%", 50}, {"one", "much", 0}, {"one", "56%", 55},
+	} {
+		if before := see(test.machine, test.done); before != test.before {
+			t.Errorf("%d: %s of %s comes after %d%%, want %d%%", i, test.done, test.machine, before, test.before)
+		}
+	}
+}

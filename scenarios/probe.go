@@ -53,30 +53,27 @@ func (p *play) probe(s *Step, probe *Probe, fired *expect.Fired) error {
 	return nil
 }
 
-// hold asks until the reply has been as wanted for the step's `for`, or was not as wanted after the deadline. Held is when it
-// began to be as wanted, below zero: it is not yet.
+// hold asks until the reply has been as wanted for the step's `for`, or is not as wanted at the deadline or after it. Held is
+// when it began to be as wanted; below zero, it is not.
 func (p *play) hold(s *Step, ask question, deadline, held time.Duration, answered func(reply)) {
 	asked := p.world.Now()
 	ask(func(r reply) {
-		met := s.Want.met(r)
+		last := deadline
 		switch {
-		case met && held < 0:
+		case !s.Want.met(r):
+			held = -1
+		case held < 0:
 			held = asked
-		case !met && (held >= 0 || asked >= deadline):
+		}
+		if held >= 0 {
+			last = held + s.For
+		}
+		if asked >= last {
 			answered(r)
 			return
 		}
-		next := max(asked+interval(s), p.world.Now())
-		switch {
-		case met && asked >= held+s.For:
-			answered(r)
-			return
-		case met: // The last question is asked just when the time is over.
-			next = max(min(next, held+s.For), p.world.Now())
-		default:
-			next = max(min(next, deadline), p.world.Now())
-		}
-		p.at(next, func() { p.hold(s, ask, deadline, held, answered) })
+		next := min(asked+interval(s), last) // The last question is asked just when the time is over.
+		p.at(max(next, p.world.Now()), func() { p.hold(s, ask, deadline, held, answered) })
 	})
 }
 
