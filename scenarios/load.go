@@ -80,6 +80,9 @@ const enough = 500
 // Parse reads and checks the text of a scenario. The path is for messages; the scenario's name has to be the file's name, unless
 // the path does not end in .yaml. What is wrong is a *Mistakes.
 func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
+	if err := cat.Check(); err != nil {
+		return nil, fmt.Errorf("the catalogue: %w", err)
+	}
 	m := &notes{path: file, text: string(text)}
 	root := parseTree(m)
 	if root == nil {
