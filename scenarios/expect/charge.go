@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// charge takes from a finding the breaches for which a hazard accounts, each by the first hazard of the catalogue that fits.
-// A claim without any breach left is no violation.
+// charge takes from a finding the breaches for which a hazard accounts, each by the first hazard of the catalogue
+// that fits. A claim without any breach left is no violation.
 //
-// A hazard accounts for what began while its preconditions held, between machines that it is about, until redundancy was set
-// up again; what lasts longer is a breach from then on. A loss it accounts for write by write.
+// A hazard accounts for what began while its preconditions held, between machines that it is about, until
+// redundancy was set up again; what lasts longer is a breach from then on. A loss it accounts for write by write.
 func (r *Run) charge(j *Judged) {
 	var rest []Breach
 	for _, b := range j.Breaches {

@@ -96,7 +96,7 @@ func TestNoDualWriters(t *testing.T) {
 		{"one stood still and goes on", all, `4m nas-a paused: frozen` + takesOver + `
 			10m nas-a resumed: frozen`, expect.Violation, []string{"both writers for 50m"}},
 		{"a standby that says none and writes", all, `6m..6m1s office-1 put /a v1 by nas-b`, expect.Violation,
-			[]string{"nas-b acknowledged 1 write (100B), at 6m1s though it did not say that it may write, while nas-a was the writer"}},
+			[]string{"nas-b acknowledged 1 write (100B), at 6m1s without saying that it may write, while nas-a was the writer"}},
 		{"a stand-alone unit that is written to", all, `2s nas-b role:
 			6m..6m1s office-1 put /a v1 by nas-b`, expect.Pass, nil},
 		{"two stand-alone units", all, `2s nas-a role:, address-released: 10.0.0.40 (lan)

@@ -17,8 +17,9 @@ type Clash struct {
 	Length      time.Duration // of From to Until, without the pauses in which one of them could not do it
 }
 
-// clashes finds each pair of intervals that overlap while both machines do what they can do in these: doA and doB are when.
-// All lists are in order. The pauses between are part of a clash: a writer that stood still goes on with what it believed.
+// clashes finds each pair of intervals that overlap while both machines do what they can do in these: doA and doB
+// are when. All lists are in order. The pauses between are part of a clash: a writer that stood still goes on with
+// what it believed.
 func clashes(a, b, doA, doB []Interval, from time.Duration) []Clash {
 	var found []Clash
 	for i, j := 0, 0; i < len(a) && j < len(b); {

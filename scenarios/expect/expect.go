@@ -1,5 +1,5 @@
-// Package expect holds the claims, one file per claim. A claim is judged on what the world saw, never on what nodes say of
-// themselves alone. Claims that need one kind's configuration live in a package of that kind below this one.
+// Package expect holds the claims, one file per claim. A claim is judged on what the world saw, never on what nodes
+// say of themselves alone. Claims that need one kind's configuration live in a package of that kind below this one.
 package expect
 
 import (
@@ -23,8 +23,8 @@ const (
 	Idle         Verdict = "idle"
 )
 
-// Run is what a claim is judged on: all of it is data, so that a claim can be asked about a run that nobody played. It is not
-// changed while it is judged.
+// Run is what a claim is judged on: all of it is data, so that a claim can be asked about a run that nobody played.
+// It is not changed while it is judged.
 type Run struct {
 	Events   []sim.Event // in order; the Seq of each is its index
 	History  []nodes.Operation
@@ -75,7 +75,8 @@ type Fired struct {
 	Answer  *nodes.Answer // of a `do`; nil: none was asked for
 }
 
-// Claim is one statement about a run. Its struct is read from YAML like a fault's (package faults): the first field is the subject.
+// Claim is one statement about a run. Its struct is read from YAML like a fault's (package faults): the first field
+// is the subject.
 type Claim interface {
 	// Name is the word in the scenario and the report.
 	Name() string
@@ -99,8 +100,8 @@ type Breach struct {
 	Text        string
 	Events      []int    // Seq of the events that show it
 	Operations  []uint64 // ids of the client operations that show it
-	// Lost are the ids of the acknowledged operations whose loss is the breach. A hazard accounts for these one by one; for a
-	// breach without any, it accounts by time and machines.
+	// Lost are the ids of the acknowledged operations whose loss is the breach. A hazard accounts for these one by
+	// one; for a breach without any, it accounts by time and machines.
 	Lost []uint64
 	Firm bool // no hazard accounts for it
 
@@ -131,15 +132,15 @@ type Hazard struct {
 	Inferred bool
 	// WithTakeover: it comes with every takeover, and need not be expected.
 	WithTakeover bool
-	// Find returns its instances: stretches of time in which its preconditions were confirmed by the world itself and its
-	// observation was made.
+	// Find returns its instances: stretches of time in which its preconditions were confirmed by the world itself
+	// and its observation was made.
 	Find func(*Run) []Instance
 	// Excuses names the claims whose breaches it may account for.
 	Excuses []string
 }
 
-// Instance is a hazard that showed itself. From and Until are when its preconditions held; a breach that began then is
-// accounted for until Over.
+// Instance is a hazard that showed itself. From and Until are when its preconditions held; a breach that began then
+// is accounted for until Over.
 type Instance struct {
 	Breach
 	Over     time.Duration // when redundancy was set up again, or the end of the run

@@ -16,8 +16,8 @@ type FactQuery struct {
 	Like string // what the fact's value contains
 }
 
-// Facts are the events that the query means, in order. A role in Of is whoever has it when the fact comes. Client operations
-// that were served are not in the trace; they are made into facts from the history.
+// Facts are the events that the query means, in order. A role in Of is whoever has it when the fact comes. Client
+// operations that were served are not in the trace; they are made into facts from the history.
 func (r *Run) Facts(q FactQuery) []sim.Event {
 	if q.Fact == sim.FactServed {
 		return r.servedFacts(q)
@@ -79,8 +79,8 @@ func (r *Run) isState(word string) bool {
 	return false
 }
 
-// hasRole reports whether the machine of the event had the role when it came. A fact that ends the software, and the role with
-// it, is still one of that role.
+// hasRole reports whether the machine of the event had the role when it came. A fact that ends the software, and
+// the role with it, is still one of that role.
 func (r *Run) hasRole(e *sim.Event, role string) bool {
 	for _, i := range around(r.Timeline().Lane(e.Machine).Role, e.At-1, e.At+1) {
 		if i.Value != role {

@@ -1,15 +1,14 @@
 package expect
 
 import (
-	"fmt"
 	"slices"
 )
 
-// HazardShows claims that a hazard of the catalogue shows itself: its preconditions confirmed by the world, its observation
-// made. One that is inferred counts too, as a mark.
+// HazardShows claims that a hazard of the catalogue shows itself: its preconditions confirmed by the world, its
+// observation made. One that is inferred counts too, as a mark.
 //
-// It is never vacuous: a hazard that was expected and did not show itself is a violation, in every seed, or over the whole
-// batch where it is to be seen in some seed.
+// It is never vacuous: a hazard that was expected and did not show itself is a violation, in every seed, or over
+// the whole batch where it is to be seen in some seed.
 //
 // Source: spec 6.2.
 type HazardShows struct {
@@ -58,7 +57,7 @@ func (f *Finding) show(h *Shown) {
 
 func notShown(r *Run, f Finding) Finding {
 	f.Breaches = []Breach{{From: r.End, Until: r.End, Firm: true,
-		Text: fmt.Sprintf("%s was expected, and its preconditions and its observation were not seen together", f.Subject)}}
+		Text: f.Subject + " was expected, and its preconditions and its observation were not seen together"}}
 	return f.broken(r)
 }
 

@@ -14,7 +14,7 @@ const (
 	FactImageCommitted = "image-committed" // by the receiver, when the image is durable
 	FactTookOver       = "took-over"       // attribute image: the one that it serves from
 	FactErased         = "erased"          // by the receiver: its own data and images are gone
-	FactCopied         = "copied"          // by the second holder of an item; value: path, attribute hash, in hexadecimal
+	FactCopied         = "copied"          // by the second holder of an item; value: path, attribute hash: hexadecimal
 )
 
 // Image is one copy of a machine's data that another machine may serve from.
@@ -26,7 +26,8 @@ type Image struct {
 	Event     int // Seq of the event that committed it
 }
 
-// Restore is a takeover from an image: what was written to the former server after the snapshot is not served any more.
+// Restore is a takeover from an image: what was written to the former server after the snapshot is not served any
+// more.
 type Restore struct {
 	At      time.Duration
 	Machine string
@@ -41,8 +42,8 @@ type Images struct {
 	Restores  []Restore // likewise
 }
 
-// Images reads them from the trace, once a run. Which image a machine ought to serve from is what it had committed, not what
-// it says of itself when it takes over.
+// Images reads them from the trace, once a run. Which image a machine ought to serve from is what it had committed,
+// not what it says of itself when it takes over.
 func (r *Run) Images() *Images {
 	if r.images == nil {
 		r.images = newImages(r)

@@ -9,14 +9,16 @@ import (
 // Judgement is what judging one run came to.
 type Judgement struct {
 	Verdict Verdict
-	// Claims are those that were asked for, in the order of the scenario, then broken wants, then standing claims in the order
-	// of their forms, then hazards that nobody expected.
+	// Claims are those that were asked for, in the order of the scenario, then broken wants, then standing claims
+	// in the order of their forms, then hazards that nobody expected.
 	Claims []Judged
 	// Hazards are those that showed themselves, in the order of the catalogue.
 	Hazards []Shown
-	// Undocumented are the marks, each once: options with their values (`check_semantics=spaced`), and inferred hazards.
+	// Undocumented are the marks, each once: options with their values (`check_semantics=spaced`), and inferred
+	// hazards.
 	Undocumented []string
-	// Vacuous says why the run proved nothing: steps that missed, faults that hit nothing, claims that had nothing to judge.
+	// Vacuous says why the run proved nothing: steps that missed, faults that hit nothing, claims that had nothing
+	// to judge.
 	Vacuous []string
 	// Some and Chances are what only a whole batch can be judged on: see JudgeBatch.
 	Some    []Sighting
@@ -55,11 +57,11 @@ type reflection interface {
 	reflects()
 }
 
-// Judge comes to the verdict on a run, worst first: a violation, which no hazard accounts for; what could not be decided; what
-// proved nothing; a documented hazard that was expected; or a pass.
+// Judge comes to the verdict on a run, worst first: a violation, which no hazard accounts for; what could not be
+// decided; what proved nothing; a documented hazard that was expected; or a pass.
 //
-// All claims are judged that fit the kinds present, whoever asks for them. Those that nobody asked for are idle where they had
-// nothing to judge.
+// All claims are judged that fit the kinds present, whoever asks for them. Those that nobody asked for are idle
+// where they had nothing to judge.
 func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 	var j Judgement
 	r.shown = findHazards(r, asked, hazards)
@@ -83,7 +85,8 @@ func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 	}
 	j.Claims = slices.Clone(judged[:len(asked)])
 	for _, b := range r.Wants {
-		j.Claims = append(j.Claims, Judged{Claim: "want", Asked: true, Finding: Finding{Breaches: []Breach{b}}.broken(r)})
+		f := Finding{Breaches: []Breach{b}}
+		j.Claims = append(j.Claims, Judged{Claim: "want", Asked: true, Finding: f.broken(r)})
 	}
 	j.Claims = append(j.Claims, judged[len(asked):]...)
 	for _, h := range r.shown.hazards {
@@ -157,8 +160,8 @@ func Worse(a, b Verdict) Verdict {
 	return a
 }
 
-// standing are the claims that nobody asked for and that fit the kinds present. One that is asked for in the same words
-// is not judged twice.
+// standing are the claims that nobody asked for and that fit the kinds present. One that is asked for in the same
+// words is not judged twice.
 func standing(r *Run, forms []Form, asked []Claim) []Claim {
 	var claims []Claim
 	for _, f := range forms {
@@ -233,7 +236,8 @@ func (s *shown) mark(mark string) {
 
 // unexpected is the finding for a hazard of which the scenario does not speak.
 func unexpected(r *Run, h Shown) Judged {
-	f := Finding{Subject: h.Hazard, Evidence: []string{fmt.Sprintf("%s showed itself, and the scenario does not expect it", h.Hazard)}}
+	f := Finding{Subject: h.Hazard}
+	f.Evidence = []string{h.Hazard + " showed itself, and the scenario does not expect it"}
 	for _, i := range h.Instances {
 		f.Breaches = append(f.Breaches, i.Breach)
 	}

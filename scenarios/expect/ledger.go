@@ -10,7 +10,8 @@ import (
 // Fate is what became of an acknowledged write by the end of the run.
 type Fate uint8
 
-// The fates. The last three break IDEAL-2: a client that follows the advertised name does not find what it was promised.
+// The fates. The last three break IDEAL-2: a client that follows the advertised name does not find what it was
+// promised.
 const (
 	Unjudged   Fate = iota // not an acknowledged write
 	Present                // every server shows it
@@ -29,11 +30,11 @@ func (f Fate) Lost() bool { return f >= Divergent }
 
 // Ledger says of every acknowledged write what became of it.
 //
-// What a server shows under a path at the end was put there by some write with that content, or, where it shows nothing, by
-// a delete. An acknowledged write is kept if one of these may have come after it or is the write itself; otherwise the server
-// has gone back to something older, and the write is lost, also where a later write, lost as well, had overwritten it. A write
-// whose result is unknown may have happened, at any time after it was sent: it may supersede, and is never lost. One that
-// failed surely did not happen.
+// What a server shows under a path at the end was put there by some write with that content, or, where it shows
+// nothing, by a delete. An acknowledged write is kept if one of these may have come after it or is the write
+// itself; otherwise the server has gone back to something older, and the write is lost, also where a later write,
+// lost as well, had overwritten it. A write whose result is unknown may have happened, at any time after it was
+// sent: it may supersede, and is never lost. One that failed surely did not happen.
 type Ledger struct {
 	Fates  []Fate // by index in Run.History
 	Counts [Gone + 1]int
@@ -158,7 +159,8 @@ func (l *Ledger) settle(r *Run, writes []int, servers, members []*shelf) {
 	}
 }
 
-// latestShown is, for each disk, the last time at which a write may have made what it shows; below zero: no write did.
+// latestShown is, for each disk, the last time at which a write may have made what it shows; below zero: no write
+// did.
 func latestShown(r *Run, writes []int, shelves []*shelf) []time.Duration {
 	latest := make([]time.Duration, len(shelves))
 	for n, s := range shelves {
@@ -177,8 +179,9 @@ func latestShown(r *Run, writes []int, shelves []*shelf) []time.Duration {
 	return latest
 }
 
-// onDisk reports whether a disk has the write, or what may have come after it there, or an older copy of it in another place.
-// That a path is not there says nothing of a delete where nothing else is either: that disk was erased.
+// onDisk reports whether a disk has the write, or what may have come after it there, or an older copy of it in
+// another place. That a path is not there says nothing of a delete where nothing else is either: that disk was
+// erased.
 func onDisk(op *nodes.Operation, shelves []*shelf, latest []time.Duration) bool {
 	for n, s := range shelves {
 		if len(s.live) > 0 && latest[n] >= op.Sent || op.Verb == "put" && s.other[copied{op.Path, op.Hash}] {

@@ -9,13 +9,13 @@ import (
 	"firedrill/nodes"
 )
 
-// LostWrites claims which acknowledged writes a client that follows the advertised name does not find at the end: exactly
-// these, neither more nor fewer.
+// LostWrites claims which acknowledged writes a client that follows the advertised name does not find at the end:
+// exactly these, neither more nor fewer.
 //
 //   - none: every one is present or superseded.
-//   - after-last-image: those that were acknowledged after the snapshot instant of the newest image that the machine which
-//     took over had committed. One under way at that instant may be on either side. One that is older may not be lost, and one
-//     that is newer may not be there: then what is served is no image.
+//   - after-last-image: those that were acknowledged after the snapshot instant of the newest image that the machine
+//     which took over had committed. One under way at that instant may be on either side. One that is older may not be
+//     lost, and one that is newer may not be there: then what is served is no image.
 //   - divergent: those that some servers of the service show and others do not.
 //   - backlog, unmirrored: those of which no other machine had noted a durable copy when they were lost.
 //
@@ -125,8 +125,8 @@ func (s *settlement) may(op *nodes.Operation, fate Fate) bool {
 	return false
 }
 
-// AfterImage finds the takeover that left a write behind: it came from an image, and the write was acknowledged by another
-// machine of the service after the snapshot instant of that image, before redundancy was set up again.
+// AfterImage finds the takeover that left a write behind: it came from an image, and the write was acknowledged by
+// another machine of the service after the snapshot instant of that image, before redundancy was set up again.
 func (r *Run) AfterImage(op *nodes.Operation) (*Restore, bool) {
 	for i := range r.Images().Restores {
 		x := &r.Images().Restores[i]
@@ -164,8 +164,8 @@ func (r *Run) aftermaths() []aftermath {
 	return found
 }
 
-// must reports whether the write cannot be there: it was sent wholly after the snapshot to the machine that was replaced,
-// acknowledged before anything could have been served from the image, and nobody wrote the same again.
+// must reports whether the write cannot be there: it was sent wholly after the snapshot to the machine that was
+// replaced, acknowledged before anything could have been served from the image, and nobody wrote the same again.
 func (s *settlement) must(op *nodes.Operation) bool {
 	for _, x := range s.aftermaths {
 		if s.run.behind(op, x.Restore) && op.Sent > x.Image.Snapshot && op.Done < x.At {

@@ -8,9 +8,10 @@ import (
 	"firedrill/nodes"
 )
 
-// NoDualWriters claims that at no instant two machines of one service would both acknowledge a write: each holds a role of
-// the service and read-write access, and runs. What a machine really acknowledged counts for more than what it says: one that
-// accepts a write without having said that it may is a writer at that moment. Two stand-alone units are two services.
+// NoDualWriters claims that at no instant two machines of one service would both acknowledge a write: each holds a
+// role of the service and read-write access, and runs. What a machine really acknowledged counts for more than what
+// it says: one that accepts a write without having said that it may is a writer at that moment. Two stand-alone
+// units are two services.
 //
 // Vacuous where no machine of a service of at least two was ever a writer.
 //
@@ -79,7 +80,8 @@ func (r *Run) WriterClashes(a, b string, from time.Duration) []Clash {
 	return found
 }
 
-// Writers are the stretches in which a machine held a role of a service with read-write access and was alive, scope by scope.
+// Writers are the stretches in which a machine held a role of a service with read-write access and was alive, scope
+// by scope.
 func (r *Run) Writers(machine string) []Interval {
 	l := r.Timeline().Lane(machine)
 	var held []Interval
@@ -131,36 +133,43 @@ func (r *Run) dualWriters(c Clash) Breach {
 	}
 }
 
-// unsaid finds writes that a machine with a role acknowledged without being a writer by its own word, while another one was.
+// unsaid finds writes that a machine with a role acknowledged without being a writer by its own word, while
+// another one was.
 func (r *Run) unsaid(members []string, since since) []Breach {
 	var breaches []Breach
 	for _, m := range members {
-		held := Union(r.Writers(m))
 		for _, other := range members {
 			if other == m {
 				continue
 			}
 			for _, i := range r.Writers(other) {
-				var wrong []*nodes.Operation
-				for _, op := range r.WritesIn(m, i.From, i.Until) {
-					if op.Sent >= max(since.at, i.From) && op.Done < i.Until &&
-						len(around(held, op.Sent, op.Done+1)) == 0 && r.hadRole(op) {
-						wrong = append(wrong, op)
-					}
-				}
+				wrong := r.unsaidWrites(m, i, since)
 				if wrong == nil {
 					continue
 				}
 				breaches = append(breaches, Breach{
 					From: wrong[0].Sent, Until: wrong[len(wrong)-1].Done, Machines: []string{m, other},
 					Operations: idsOf(wrong), Events: EventsOf(i),
-					Text: fmt.Sprintf("%s acknowledged %s though it did not say that it may write, while %s was the writer",
+					Text: fmt.Sprintf("%s acknowledged %s without saying that it may write, while %s was the writer",
 						m, Told(wrong), other),
 				})
 			}
 		}
 	}
 	return breaches
+}
+
+// unsaidWrites are those that the machine took from beginning to end while another one was the writer.
+func (r *Run) unsaidWrites(machine string, writer Interval, since since) []*nodes.Operation {
+	held := Union(r.Writers(machine))
+	var wrong []*nodes.Operation
+	for _, op := range r.WritesIn(machine, writer.From, writer.Until) {
+		during := op.Sent >= max(since.at, writer.From) && op.Done < writer.Until
+		if during && len(around(held, op.Sent, op.Done+1)) == 0 && r.hadRole(op) {
+			wrong = append(wrong, op)
+		}
+	}
+	return wrong
 }
 
 // hadRole reports whether the machine that served the operation had a role meanwhile.

@@ -11,13 +11,14 @@ import (
 // Direction is one way over a segment, from one machine to another.
 type Direction struct{ Segment, From, To string }
 
-// Reach is when the network would not have carried a frame from whom to whom. It comes from the world's own facts: what
-// nodes believe about each other has no part in it.
+// Reach is when the network would not have carried a frame from whom to whom. It comes from the world's own facts:
+// what nodes believe about each other has no part in it.
 type Reach struct {
 	lost map[Direction][]Interval
 }
 
-// Reach reads the world's facts about reachability into intervals, once a run. At the start everybody reaches everybody.
+// Reach reads the world's facts about reachability into intervals, once a run. At the start everybody reaches
+// everybody.
 func (r *Run) Reach() *Reach {
 	if r.reach == nil {
 		r.reach = newReach(r)
@@ -51,14 +52,14 @@ func newReach(r *Run) *Reach {
 // Lost are the stretches in which no frame came through this way.
 func (r *Reach) Lost(d Direction) []Interval { return r.lost[d] }
 
-// Apart are the stretches in which two machines could not both speak and be answered over the segment: one way or the other
-// was lost.
+// Apart are the stretches in which two machines could not both speak and be answered over the segment: one way or
+// the other was lost.
 func (r *Reach) Apart(segment, a, b string) []Interval {
 	return Union(r.Lost(Direction{segment, a, b}), r.Lost(Direction{segment, b, a}))
 }
 
-// Union is the time that is covered by any of the lists, as intervals in order that do not touch. What began a stretch is
-// what began its first interval, and likewise for its end.
+// Union is the time that is covered by any of the lists, as intervals in order that do not touch. What began a
+// stretch is what began its first interval, and likewise for its end.
 func Union(lists ...[]Interval) []Interval {
 	all := slices.Concat(lists...)
 	slices.SortStableFunc(all, func(a, b Interval) int { return cmp.Compare(a.From, b.From) })

@@ -8,11 +8,13 @@ import (
 	"firedrill/nodes"
 )
 
-// Services says which machines serve the same clients' data. Machines that bind the same further address are one service,
-// and so is a machine of their kind that holds a role beside them. Machines of a kind without such addresses are one service
-// if they hold roles. Every other machine is a service of its own: two stand-alone units are two services.
+// Services says which machines serve the same clients' data. Machines that bind the same further address are one
+// service, and so is a machine of their kind that holds a role beside them. Machines of a kind without such
+// addresses are one service if they hold roles. Every other machine is a service of its own: two stand-alone units
+// are two services.
 type Services struct {
-	// Names are all, in the order of their first machine. Behind an address it is that address, else a machine or a kind.
+	// Names are all, in the order of their first machine. Behind an address it is that address, else a machine or a
+	// kind.
 	Names   []string
 	members map[string][]string
 	of      map[string]string // by machine
@@ -92,8 +94,8 @@ func (s *Services) Of(machine string) string { return s.of[machine] }
 // Members are the machines of a service, in the order of Run.Machines.
 func (s *Services) Members(service string) []string { return s.members[service] }
 
-// Serves is the service that an operation was for: that of the machine which served it, else that of the address to which
-// its connection went; "" if it may have been any.
+// Serves is the service that an operation was for: that of the machine which served it, else that of the address to
+// which its connection went; "" if it may have been any.
 func (s *Services) Serves(op *nodes.Operation) string {
 	if op.ServedBy != "" {
 		return s.of[op.ServedBy]
@@ -104,8 +106,9 @@ func (s *Services) Serves(op *nodes.Operation) string {
 	return ""
 }
 
-// Servers are the machines of a service that serve it at the end: those that hold its address while their software runs, or
-// where it has none, those that give access. Where nobody does, they are who did last: an outage is not yet a loss.
+// Servers are the machines of a service that serve it at the end: those that hold its address while their software
+// runs, or where it has none, those that give access. Where nobody does, they are who did last: an outage is not
+// yet a loss.
 func (r *Run) Servers(service string) []string {
 	var servers []string
 	last := time.Duration(-1)

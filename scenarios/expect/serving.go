@@ -9,11 +9,11 @@ import (
 	"firedrill/nodes"
 )
 
-// Serving claims that every client machine of a group got an operation served: by a machine, since a step, within a time. What
-// counts is the answer that the client had, and at which machine its connection ended.
+// Serving claims that every client machine of a group got an operation served: by a machine, since a step, within a
+// time. What counts is the answer that the client had, and at which machine its connection ended.
 //
-// Vacuous where the step never acted or the group sent nothing since; inconclusive where the run ended before the time was
-// up.
+// Vacuous where the step never acted or the group sent nothing since; inconclusive where the run ended before the
+// time was up.
 //
 // Source: IDEAL-5; D-30, D-48, D-LIV-3.
 type Serving struct {
@@ -59,13 +59,14 @@ func (c *Serving) Judge(r *Run) Finding {
 		}
 	}
 	if late == nil {
-		f.Evidence = []string{fmt.Sprintf("each of %d clients was served%s by %s", len(clients), c.by(), clock(slowest))}
+		all := fmt.Sprintf("each of %d clients was served%s until %s", len(clients), c.by(), clock(slowest))
+		f.Evidence = []string{all}
 		f.Measures = []Measure{{Name: "served_after", Value: (slowest - since.at).Seconds(), Unit: "s"}}
 		return f
 	}
 	if c.Within.Given && r.End < deadline {
-		f.Verdict = Inconclusive
-		f.Evidence = append([]string{fmt.Sprintf("the run ended at %s, before %s had passed", clock(r.End), c.Within)}, late...)
+		early := fmt.Sprintf("the run ended at %s, before %s had passed", clock(r.End), c.Within)
+		f.Verdict, f.Evidence = Inconclusive, append([]string{early}, late...)
 		return f
 	}
 	until := r.End

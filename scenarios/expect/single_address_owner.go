@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// SingleAddressOwner claims that at no instant two machines would both answer ARP for one further address on one segment.
-// The world itself saw who bound what; a machine whose software is gone still answers, one that is frozen or off does not.
+// SingleAddressOwner claims that at no instant two machines would both answer ARP for one further address on one
+// segment. The world itself saw who bound what; a machine whose software is gone still answers, one that is frozen
+// or off does not.
 //
 // Vacuous where the address was never bound.
 //

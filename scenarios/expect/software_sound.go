@@ -6,8 +6,8 @@ import (
 	"firedrill/sim"
 )
 
-// SoftwareSound claims that no node panics, spins or starts goroutines of its own. A machine that a fault crashed is none of
-// these.
+// SoftwareSound claims that no node panics, spins or starts goroutines of its own. A machine that a fault crashed
+// is none of these.
 //
 // It is judged on every run and is never vacuous.
 //

@@ -99,7 +99,8 @@ func merge(intervals []Interval) []Interval {
 	return merged
 }
 
-// Clip is what both lists have in common: pieces of the first, in order. Each list is in order and does not overlap itself.
+// Clip is what both lists have in common: pieces of the first, in order. Each list is in order and does not overlap
+// itself.
 func Clip(intervals, to []Interval) []Interval {
 	var pieces []Interval
 	first := 0
@@ -173,8 +174,9 @@ func (r *Run) Named(name string) []int {
 	return r.named[name]
 }
 
-// Timeline reads the trace into intervals, once a run. A fact of the software ends with it: at power off, at a crash, and
-// when it comes anew. An address ends at power off or when it is released, but stays when only the software ends.
+// Timeline reads the trace into intervals, once a run. A fact of the software ends with it: at power off, at a
+// crash, and when it comes anew. An address ends at power off or when it is released, but stays when only the
+// software ends.
 func (r *Run) Timeline() *Timeline {
 	if r.timeline == nil {
 		r.timeline = newTimeline(r)

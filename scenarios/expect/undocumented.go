@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Undocumented claims that the run exercised an option of which the vendor says nothing, so that its outcome hangs on the
-// choice that was configured; or that an inferred hazard showed itself.
+// Undocumented claims that the run exercised an option of which the vendor says nothing, so that its outcome hangs
+// on the choice that was configured; or that an inferred hazard showed itself.
 //
 // Vacuous where nothing in the run asked for the option. For a hazard it is as the claim hazard.
 //

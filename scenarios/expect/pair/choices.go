@@ -9,9 +9,10 @@ import (
 	"firedrill/sim"
 )
 
-// Choices marks the choices that the run exercised where the vendor is silent: `return` when a unit that was replaced starts
-// again, `sync` when a takeover met a sync under way, `boot_grace` when a standby that had just started could not hear its
-// active. That of `check_semantics` is marked by takeover. It claims nothing, and never fails.
+// Choices marks the choices that the run exercised where the vendor is silent: `return` when a unit that was
+// replaced starts again, `sync` when a takeover met a sync under way, `boot_grace` when a standby that had just
+// started could not hear its active. That of `check_semantics` is marked by takeover. It claims nothing, and never
+// fails.
 //
 // Vacuous where none was exercised.
 //
@@ -47,9 +48,7 @@ func (c *Choices) Judge(r *expect.Run) expect.Finding {
 		return f
 	}
 	f.Verdict = expect.Pass
-	for _, m := range f.Marks {
-		f.Evidence = append(f.Evidence, m)
-	}
+	f.Evidence = append(f.Evidence, f.Marks...)
 	return f
 }
 

@@ -9,8 +9,9 @@ import (
 	"firedrill/scenarios/expect"
 )
 
-// everyTakeover is the standing form of Takeover: each time a standby takes over it was silenced before, and for as long as
-// D-46 wants; and no silence that outlasts the window passes without a takeover, where an image was there to serve from.
+// everyTakeover is the standing form of Takeover: each time a standby takes over it was silenced before, and for as
+// long as D-46 wants; and no silence that outlasts the window passes without a takeover, where an image was there
+// to serve from.
 //
 // It has nothing to judge where no standby was silenced and none took over.
 //
@@ -94,20 +95,22 @@ func (p *pairing) notReady(t time.Duration) expect.Finding {
 func (p *pairing) uncalledFor(t time.Duration) expect.Finding {
 	s := p.signs(p.Standby, t, p.run.End+1)
 	b := expect.Breach{From: t, Until: t, Machines: []string{p.Standby}, Events: s.events, Text: fmt.Sprintf(
-		"%s took over at %s, though %s ran and could be heard over %s", p.Standby, nodes.FormatDuration(t), p.Active, p.Heartbeat)}
+		"%s took over at %s, though %s ran and could be heard over %s",
+		p.Standby, nodes.FormatDuration(t), p.Active, p.Heartbeat)}
 	return p.refused(b, t)
 }
 
 // refused is the finding for a takeover at t that should not have been.
 func (p *pairing) refused(b expect.Breach, t time.Duration) expect.Finding {
 	return expect.Finding{
-		Verdict: expect.Violation, Breaches: []expect.Breach{b}, Marks: []string{"check_semantics=" + p.checking(t).Semantics},
+		Verdict: expect.Violation, Breaches: []expect.Breach{b},
 		Evidence: append([]string{b.Text}, p.run.Lines(b.Events)...),
+		Marks:    []string{"check_semantics=" + p.checking(t).Semantics},
 	}
 }
 
-// takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came; below zero: it
-// did not; nil: there was none.
+// takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came;
+// below zero: it did not; nil: there was none.
 func (p *pairing) takeover() (time.Duration, *silence) {
 	t := p.signs(p.Standby, p.From, p.Until).First
 	if t < 0 {

@@ -27,8 +27,9 @@ func Hazards() []expect.Hazard {
 			Doc: "checks fail although the active lives: the standby takes over, and both serve",
 		},
 		{
-			ID: "HZ-D2", Kinds: kinds, Find: returned, Inferred: true, Excuses: []string{dualWriters, twoOwners, lostWrites},
-			Doc: "a failed active returns and takes its address without hearing the new owner",
+			ID: "HZ-D2", Kinds: kinds, Find: returned, Inferred: true,
+			Excuses: []string{dualWriters, twoOwners, lostWrites},
+			Doc:     "a failed active returns and takes its address without hearing the new owner",
 		},
 		{
 			ID: "HZ-D3", Kinds: kinds, Find: betweenSyncs, Excuses: []string{lostWrites},
@@ -55,8 +56,9 @@ func Hazards() []expect.Hazard {
 			Doc: "the active dies during the initial sync: the standby is erased and has nothing to serve",
 		},
 		{
-			ID: "HZ-D9", Kinds: kinds, Find: lateChecks, Excuses: []string{dualWriters, twoOwners, lostWrites, takeover},
-			Doc: "checks are lost or late on a busy or bad heartbeat path: a false takeover",
+			ID: "HZ-D9", Kinds: kinds, Find: lateChecks,
+			Excuses: []string{dualWriters, twoOwners, lostWrites, takeover},
+			Doc:     "checks are lost or late on a busy or bad heartbeat path: a false takeover",
 		},
 	}
 }
@@ -94,11 +96,14 @@ func takeovers(r *expect.Run) []*taken {
 	return all
 }
 
-// both are the two machines of the pair.
-func (t *taken) both() []string { return []string{t.Active, t.Standby} }
+// instance is one of a hazard that came with the takeover, and lasts until redundancy is set up again.
+func (t *taken) instance(from, until time.Duration, format string, args ...any) expect.Instance {
+	return expect.Instance{Over: t.Over, Breach: expect.Breach{
+		From: from, Until: until, Machines: []string{t.Active, t.Standby}, Text: fmt.Sprintf(format, args...)}}
+}
 
-// leftWrites are the old active's acknowledged writes that the image cannot have, from its snapshot instant until the end of
-// the hazard. Without an image there are none: then nothing should have been served at all.
+// leftWrites are the old active's acknowledged writes that the image cannot have, from its snapshot instant until
+// the end of the hazard. Without an image there are none: then nothing should have been served at all.
 func (t *taken) leftWrites() []*nodes.Operation {
 	if t.Image == nil {
 		return nil
@@ -130,8 +135,9 @@ func (t *taken) extent(owners, writers []expect.Clash) (text string, measures []
 		a = append(a, t.run.WritesIn(c.A.Machine, c.From, c.Until)...)
 		b = append(b, t.run.WritesIn(c.B.Machine, c.From, c.Until)...)
 	}
-	text = fmt.Sprintf("both had %s for %s, and both were writers for %s: %s acknowledged %s; %s acknowledged %s", t.Address,
-		nodes.FormatDuration(owned), nodes.FormatDuration(wrote), t.Active, expect.Told(a), t.Standby, expect.Told(b))
+	text = fmt.Sprintf("both had %s for %s, and both were writers for %s: %s acknowledged %s; %s acknowledged %s",
+		t.Address, nodes.FormatDuration(owned), nodes.FormatDuration(wrote),
+		t.Active, expect.Told(a), t.Standby, expect.Told(b))
 	shown.Events = expect.EventsOf(intervals...)
 	for _, op := range append(slices.Clone(a), b...) {
 		shown.Operations = append(shown.Operations, op.ID)

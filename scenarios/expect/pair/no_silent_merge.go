@@ -10,8 +10,8 @@ import (
 	"firedrill/sim"
 )
 
-// NoSilentMerge claims that from a takeover until the units are set up again no image is committed between them and neither is
-// erased: after a heal neither side goes over the other.
+// NoSilentMerge claims that from a takeover until the units are set up again no image is committed between them and
+// neither is erased: after a heal neither side goes over the other.
 //
 // Vacuous where nobody took over.
 //

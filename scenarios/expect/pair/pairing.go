@@ -1,6 +1,7 @@
-// Package pair holds the claims and hazards that need to know how a pair of units (system D) was set up: which unit stands by
-// for which, over which segment they ask each other, how often, and what the number of checks means. All of that comes from
-// what operators did and had acknowledged and from the scenario, not from what units say of themselves.
+// Package pair holds the claims and hazards that need to know how a pair of units (system D) was set up: which unit
+// stands by for which, over which segment they ask each other, how often, and what the number of checks means. All
+// of that comes from what operators did and had acknowledged and from the scenario, not from what units say of
+// themselves.
 package pair
 
 import (
@@ -171,7 +172,8 @@ func (p *pairing) said(at time.Duration, c *checking) {
 	}
 }
 
-// config is the unit's configuration at a time: as declared, or as it was last booted with; nil if it is of another kind.
+// config is the unit's configuration at a time: as declared, or as it was last booted with; nil if it is of another
+// kind.
 func (p *pairing) config(machine string, at time.Duration) *pair.Config {
 	m := p.run.Machine(machine)
 	if m == nil {
@@ -189,7 +191,8 @@ func (p *pairing) config(machine string, at time.Duration) *pair.Config {
 	return config
 }
 
-// bootedWith is the configuration with which a fault's undoing booted or restarted the machine; nil: with what it had.
+// bootedWith is the configuration with which a fault's undoing booted or restarted the machine; nil: with what it
+// had.
 func bootedWith(f faults.Fault, machine string) any {
 	switch f := f.(type) {
 	case *faults.Boot:

@@ -87,7 +87,8 @@ func (s signs) measures(start time.Duration) []expect.Measure {
 		if phase.end < 0 {
 			continue
 		}
-		measures = append(measures, expect.Measure{Name: phase.name, Value: max(0, phase.end-last).Seconds(), Unit: "s"})
+		lasted := max(0, phase.end-last)
+		measures = append(measures, expect.Measure{Name: phase.name, Value: lasted.Seconds(), Unit: "s"})
 		last = max(last, phase.end)
 	}
 	if s.Serving >= 0 {

@@ -23,8 +23,8 @@ const (
 	still cause = "still" // the active stood still, and may go on
 )
 
-// silence is a stretch of time in which the world itself kept the standby from hearing its active. It may have several causes,
-// one after the other or at once.
+// silence is a stretch of time in which the world itself kept the standby from hearing its active. It may have
+// several causes, one after the other or at once.
 type silence struct {
 	From, Until time.Duration
 	Parts       []part // in order of time
@@ -47,8 +47,8 @@ func (s *silence) has(c cause, t time.Duration) (part, bool) {
 	return part{}, false
 }
 
-// allSilences are those of the pairing, in order. Silences with a gap too short for a check between them are one: the standby
-// cannot have heard anything meanwhile.
+// allSilences are those of the pairing, in order. Silences with a gap too short for a check between them are one:
+// the standby cannot have heard anything meanwhile.
 func (p *pairing) allSilences() []silence {
 	if !p.known {
 		p.silences, p.known = p.findSilences(), true
@@ -88,8 +88,8 @@ func (p *pairing) findSilences() []silence {
 	return found
 }
 
-// unheard reports whether a gap between two silences was too short for a check: shorter than the time between two, and without
-// an answer in it.
+// unheard reports whether a gap between two silences was too short for a check: shorter than the time between two,
+// and without an answer in it.
 func (p *pairing) unheard(from, until time.Duration) bool {
 	if until <= from {
 		return true
@@ -108,16 +108,16 @@ func (p *pairing) cuts() []expect.Interval {
 				until = p.run.End
 			}
 			if e.From < until {
-				filtered = append(filtered, expect.Interval{From: e.From, Until: until, Machine: p.Active, Scope: p.Heartbeat,
-					Value: p.Standby, Begun: -1, Ended: -1})
+				filtered = append(filtered, expect.Interval{From: e.From, Until: until,
+					Machine: p.Active, Scope: p.Heartbeat, Value: p.Standby, Begun: -1, Ended: -1})
 			}
 		}
 	}
 	return expect.Union(apart, filtered)
 }
 
-// severs reports whether the fault loses chosen frames on the segment, checks among them. One that loses all of them shows
-// itself in who can reach whom.
+// severs reports whether the fault loses chosen frames on the segment, checks among them. One that loses all of
+// them shows itself in who can reach whom.
 func severs(f faults.Fault, segment string) (faults.Scope, bool) {
 	on, scope := acts(f)
 	_, degrades := f.(*faults.Degrade)
@@ -172,11 +172,12 @@ func (p *pairing) facts(name, machine string, from, until time.Duration) []*sim.
 	return found
 }
 
-// disturbed reports whether anything but silence may have lost or delayed a check over the heartbeat path at some time of
-// from..until: a fault of the segment, or a segment that is lossy from the start.
+// disturbed reports whether anything but silence may have lost or delayed a check over the heartbeat path at some
+// time of from..until: a fault of the segment, or a segment that is lossy from the start.
 func (p *pairing) disturbed(from, until time.Duration) bool {
 	for _, s := range p.run.Segments {
-		if s.Name == p.Heartbeat && (s.Base.Loss != nil && *s.Base.Loss > 0 || s.Base.Corrupt != nil && *s.Base.Corrupt > 0) {
+		loses := s.Base.Loss != nil && *s.Base.Loss > 0 || s.Base.Corrupt != nil && *s.Base.Corrupt > 0
+		if s.Name == p.Heartbeat && loses {
 			return true
 		}
 	}

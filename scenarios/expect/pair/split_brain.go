@@ -10,10 +10,11 @@ import (
 	"firedrill/sim"
 )
 
-// splitBrain is HZ-D1: the standby takes over though its active lives. Preconditions, by the world: the heartbeat path was cut
-// while the active ran; or the active stood still for as long as D-46 wants and went on; or only its software was gone, while its
-// kernel kept the address, which breaks IDEAL-3 alone. Observation: both had the address, or both were writers, and that began
-// while the preconditions held or in the work of the takeover that they led to.
+// splitBrain is HZ-D1: the standby takes over though its active lives. Preconditions, by the world: the heartbeat
+// path was cut while the active ran; or the active stood still for as long as D-46 wants and went on; or only its
+// software was gone, while its kernel kept the address, which breaks IDEAL-3 alone. Observation: both had the
+// address, or both were writers, and that began while the preconditions held or in the work of the takeover that
+// they led to.
 func splitBrain(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
@@ -75,15 +76,15 @@ func (t *taken) livingCauses() []livingCause {
 // split is an instance in which both units served.
 func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash, why string) expect.Instance {
 	text, measures, shown := t.extent(owners, writers)
-	shown.From, shown.Until, shown.Machines = from, until, t.both()
-	shown.Text = why + "; " + text
-	shown.Lost = ids(slices.Concat(t.leftWrites(), t.run.WritesIn(t.Standby, t.At, t.Over)))
-	return expect.Instance{Breach: shown, Over: t.Over, Measures: measures}
+	i := t.instance(from, until, "%s; %s", why, text)
+	i.Events, i.Operations, i.Measures = shown.Events, shown.Operations, measures
+	i.Lost = ids(slices.Concat(t.leftWrites(), t.run.WritesIn(t.Standby, t.At, t.Over)))
+	return i
 }
 
-// returned is HZ-D2: an active that was replaced starts again and serves beside the new owner. Preconditions: it is configured to
-// take its address without asking, or it could not hear the new owner over the address's segment. Observation: both had the
-// address, or both were writers.
+// returned is HZ-D2: an active that was replaced starts again and serves beside the new owner. Preconditions: it is
+// configured to take its address without asking, or it could not hear the new owner over the address's segment.
+// Observation: both had the address, or both were writers.
 func returned(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
@@ -125,9 +126,9 @@ func (t *taken) deafReturn(back, began time.Duration) string {
 	return ""
 }
 
-// lateChecks is HZ-D9: a takeover though the heartbeat path was not cut. Preconditions: the path is shared with clients under a
-// limit of bandwidth, or lost or delayed frames by itself, while the checks failed; and the active ran. Observation: the
-// takeover.
+// lateChecks is HZ-D9: a takeover though the heartbeat path was not cut. Preconditions: the path is shared with
+// clients under a limit of bandwidth, or lost or delayed frames by itself, while the checks failed; and the active
+// ran. Observation: the takeover.
 func lateChecks(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {

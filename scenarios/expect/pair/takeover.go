@@ -11,23 +11,23 @@ import (
 	"firedrill/sim"
 )
 
-// Takeover claims that a standby takes over in the window of D-46, neither too early nor too late: what it shows first may not
-// come before the lower bound, and the address, the role and read-write access have to be there by the upper one. Both ends
-// count. Interval and number of checks are those that operators had acknowledged, timeout, work and the reading of
-// check_semantics those of the standby's configuration.
+// Takeover claims that a standby takes over in the window of D-46, neither too early nor too late: what it shows
+// first may not come before the lower bound, and the address, the role and read-write access have to be there by
+// the upper one. Both ends count. Interval and number of checks are those that operators had acknowledged, timeout,
+// work and the reading of check_semantics those of the standby's configuration.
 //
-// The window is counted from the step, or else from the last death of an active. It is widened by the standby's drift, by one
-// round trip at the lower end where the failure was signalled and not timed out, and by the world's slack. A bound of the
-// scenario's own replaces that end of it and is widened by slack alone. The lower bound needs that the last check before was
-// answered; where the network itself explains why it was not, it is waived.
+// The window is counted from the step, or else from the last death of an active. It is widened by the standby's
+// drift, by one round trip at the lower end where the failure was signalled and not timed out, and by the world's
+// slack. A bound of the scenario's own replaces that end of it and is widened by slack alone. The lower bound needs
+// that the last check before was answered; where the network itself explains why it was not, it is waived.
 //
-// Vacuous where the step never acted, no active died, or no pair was set up; inconclusive where the run ended before the upper
-// bound.
+// Vacuous where the step never acted, no active died, or no pair was set up; inconclusive where the run ended
+// before the upper bound.
 //
 // Source: D-44..D-47, D-LIV-1; spec 5.4.
 type Takeover struct {
 	Machine   string       `yaml:"takeover" ref:"machine" doc:"who takes over; without it, whoever stands by"`
-	Since     string       `yaml:"since" ref:"step" doc:"counted from this step; without it, from the last death of an active"`
+	Since     string       `yaml:"since" ref:"step" doc:"counted from this step, or from the last death of an active"`
 	NotBefore expect.Bound `yaml:"not_before" doc:"the lower bound; without it, that of D-46"`
 	Within    expect.Bound `yaml:"within" doc:"the upper bound; without it, that of D-46"`
 }
@@ -47,27 +47,31 @@ func (c *Takeover) Check() error {
 func (c *Takeover) Judge(r *expect.Run) expect.Finding {
 	start, why := c.start(r)
 	if why != "" {
-		return expect.Finding{Verdict: expect.Vacuous, Subject: c.Machine, Evidence: []string{why}}
+		return c.vacuous(why)
 	}
 	p := pairingAt(r, start)
 	if p == nil {
-		return expect.Finding{Verdict: expect.Vacuous, Subject: c.Machine, Evidence: []string{"no pair was set up by then"}}
+		return c.vacuous("no pair was set up by then")
 	}
 	machine := p.Standby
 	if c.Machine != "" {
 		who := r.Who(c.Machine, max(0, start-1)) // A takeover at the very instant changes the role.
 		if len(who) != 1 {
-			return expect.Finding{Verdict: expect.Vacuous, Subject: c.Machine,
-				Evidence: []string{fmt.Sprintf("%s meant %d machines at %s", c.Machine, len(who), nodes.FormatDuration(start))}}
+			return c.vacuous(fmt.Sprintf("%s meant %d machines at %s",
+				c.Machine, len(who), nodes.FormatDuration(start)))
 		}
 		machine = who[0]
 	}
 	b, err := p.bounds(start)
 	if err != nil {
-		return expect.Finding{Verdict: expect.Vacuous, Subject: machine, Evidence: []string{err.Error()}}
+		return c.vacuous(err.Error())
 	}
 	b.override(c.NotBefore, c.Within, r.Slack)
 	return p.judge(machine, b)
+}
+
+func (c *Takeover) vacuous(why string) expect.Finding {
+	return expect.Finding{Verdict: expect.Vacuous, Subject: c.Machine, Evidence: []string{why}}
 }
 
 // start is when the window begins to count; why says why it never does.
@@ -214,8 +218,8 @@ func (p *pairing) startedAt(at time.Duration) bool {
 	return len(p.facts(sim.FactBooted, p.Standby, at, at))+len(p.facts(sim.FactRestarted, p.Standby, at, at)) > 0
 }
 
-// signalled reports whether failed checks were answered with an error instead of silence: the active's kernel was alive
-// without its software, or the network refused them.
+// signalled reports whether failed checks were answered with an error instead of silence: the active's kernel was
+// alive without its software, or the network refused them.
 func (p *pairing) signalled(start time.Duration) bool {
 	switch p.lane(p.Active).State(start) {
 	case sim.StateCrashed, sim.StateStopped:
@@ -246,8 +250,9 @@ func (p *pairing) roundTrip() time.Duration {
 	return 2 * d
 }
 
-// unansweredBefore says why the standby's last check before start had failed, where the network explains it; "": it was
-// answered, or nothing explains it. What the unit says of a failure counts only where the world may have caused it.
+// unansweredBefore says why the standby's last check before start had failed, where the network explains it; "": it
+// was answered, or nothing explains it. What the unit says of a failure counts only where the world may have caused
+// it.
 func (p *pairing) unansweredBefore(start time.Duration, c checking) string {
 	failed := p.facts(pair.FactCheckFailed, p.Standby, p.From, start)
 	if len(failed) == 0 {

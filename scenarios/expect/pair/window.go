@@ -36,8 +36,8 @@ func (c checking) window() (window, error) {
 	return window{}, fmt.Errorf("no window for check_semantics %q", c.Semantics)
 }
 
-// widened is the window for a clock that drifts: a standby whose clock gains is early, one that loses is late. Which of the two
-// it is hangs on when the drift began, so both ends give way.
+// widened is the window for a clock that drifts: a standby whose clock gains is early, one that loses is late.
+// Which of the two it is hangs on when the drift began, so both ends give way.
 func (w window) widened(drift nodes.Drift) window {
 	d := int64(drift)
 	if d < 0 {

@@ -1,5 +1,5 @@
-// Package made builds made-up runs, so that claims can be tried on histories that nobody played. A run is written as a script,
-// one thing a line:
+// Package made builds made-up runs, so that claims can be tried on histories that nobody played. A run is written
+// as a script, one thing a line:
 //
 //	machine nas-a lan=10.0.0.1 heartbeat=10.1.0.1      of the kind that the test passes; drift=200ppm
 //	client office-1 office                             a client and its group
@@ -7,7 +7,7 @@
 //	5s nas-a role: active, access: read-write          facts, separated by commas
 //	5s nas-a address-bound: 10.0.0.40 (lan)            a scope stands in parentheses
 //	7s nas-b took-over image=3                         details as key=value
-//	10s..10.1s office-1 put /a v1 by nas-a             an operation, sent and done: ok, or the last word says failed or unknown
+//	10s..10.1s office-1 put /a v1 by nas-a             an operation; its last word may be failed or unknown
 //	10s..10.1s office-1 delete /a by nas-a
 //	step 9s cable                                      a step that acted
 //	step 9s lead do apply nas-a 200 role=active heartbeat_ips=[10.1.0.1 10.1.0.2]    one with an answer
@@ -34,8 +34,8 @@ import (
 // Size is what every put of a made-up history carries, in bytes.
 const Size = 100
 
-// Run reads scripts into one run; machines are of this kind and get this configuration. A mistake in a script panics: it is
-// one of the test itself.
+// Run reads scripts into one run; machines are of this kind and get this configuration. A mistake in a script
+// panics: it is one of the test itself.
 func Run(kind *nodes.Kind, config any, scripts ...string) *expect.Run {
 	m := &maker{kind: kind, config: config, run: &expect.Run{End: time.Hour}}
 	for _, line := range strings.Split(strings.Join(scripts, "\n"), "\n") {
@@ -101,7 +101,8 @@ func (m *maker) machine(name string, words []string) {
 			check(one.Clock.Drift.UnmarshalText([]byte(value)))
 			continue
 		}
-		one.Nets = append(one.Nets, sim.Interface{Segment: key, Address: netip.PrefixFrom(netip.MustParseAddr(value), 24)})
+		address := netip.PrefixFrom(netip.MustParseAddr(value), 24)
+		one.Nets = append(one.Nets, sim.Interface{Segment: key, Address: address})
 	}
 	m.run.Machines = append(m.run.Machines, one)
 }
