@@ -94,7 +94,7 @@ func transcript(o *scenarios.Outcome) string {
 		if who == "" {
 			who = "~"
 		}
-		line := fmt.Sprintf("%14.6fs  %s %s", e.At.Seconds(), who, e.Name)
+		line := fmt.Sprintf("%11.3fs  %s %s", e.At.Seconds(), who, e.Name)
 		if e.Scope != "" {
 			line += " [" + e.Scope + "]"
 		}
