@@ -7,6 +7,9 @@ import (
 	"strconv"
 )
 
+// heldMax is how much of a body is held back to find out its length: 4 KiB.
+const heldMax = 4 << 10
+
 // response is the http.ResponseWriter of one request. It holds the body back until it is done or outgrows its buffer:
 // then it knows whether the length can be told or the body goes in chunks.
 type response struct {
@@ -79,7 +82,7 @@ func (w *response) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if !w.begun {
-		if len(w.held)+len(p) <= bufferSize {
+		if len(w.held)+len(p) <= heldMax {
 			w.held = append(w.held, p...)
 			return len(p), nil
 		}
