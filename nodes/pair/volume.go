@@ -380,8 +380,8 @@ func (v *volume) rewrite(h head, files []entry) error {
 		end += e.Size
 		changes = append(changes, change{Put: &e})
 	}
-	if files != nil && v.image.ID != "" {
-		changes = append(changes, change{Image: &v.image})
+	if last := v.image; files != nil && last.ID != "" {
+		changes = append(changes, change{Image: &last})
 	}
 	records := make([][]byte, len(changes))
 	for i := range changes {
