@@ -48,13 +48,17 @@ type Disk struct {
 	used     int64
 	sessions int // a file that was opened in an earlier one is stale
 
+	// mergeAfter is how many changes of one file or directory are told apart. When there are more, without a sync,
+	// they become one: all survive a power loss, or none.
+	mergeAfter int
+
 	imposed []*DiskImposition
 	hanging []hangingCall
 }
 
 // NewDisk makes an empty disk. Its random stream serves faults only.
 func NewDisk(spec DiskSpec, r *rand.Rand) *Disk {
-	d := &Disk{spec: spec, rand: r, now: func() time.Time { return time.Time{} }}
+	d := &Disk{spec: spec, rand: r, now: func() time.Time { return time.Time{} }, mergeAfter: 1024}
 	d.root = d.newInode(os.ModeDir | 0o755)
 	d.root.links = 1
 	return d
@@ -285,7 +289,7 @@ func (d *Disk) changeData(n *inode, c dataChange) {
 	c.do(&n.data)
 	d.used += n.data.room - room
 	n.attr.mtime = d.now()
-	n.note(c)
+	n.note(c, d.mergeAfter)
 }
 
 // path is where a directory is, or was before it was removed.

@@ -312,7 +312,13 @@ func shownDisk(fs afero.Fs) string {
 
 // playBoth plays lines on a disk and in a ledger, and reports where they disagree while the power is there.
 func playBoth(steps []string, seed uint64) (*Disk, *ledger, string) {
+	return playMerging(steps, seed, 100)
+}
+
+// playMerging is playBoth on a disk that merges changes after so many.
+func playMerging(steps []string, seed uint64, mergeAfter int) (*Disk, *ledger, string) {
 	d, l := NewDisk(DiskSpec{}, Stream(seed, "disk")), newLedger()
+	d.mergeAfter = mergeAfter
 	for _, step := range steps {
 		done := l.play(step)
 		if err := onDisk(d, step); done != (err == nil) {
@@ -362,7 +368,7 @@ func TestDiskPowerLossKeepsTheSyncRules(t *testing.T) {
 	}
 	hold(t, powerWords, 3000, 26, func(steps []string) string {
 		steps = lively(steps)
-		d, l, wrong := playBoth(steps, 1)
+		d, l, wrong := playMerging(steps, 1, 1+len(steps)%5)
 		if wrong != "" {
 			return wrong
 		}
@@ -388,7 +394,7 @@ func TestDiskPowerLossKeepsTheSyncRules(t *testing.T) {
 		}
 		loose := l.allowed(false)
 		for seed := range uint64(8) {
-			d, _, _ := playBoth(steps, seed)
+			d, _, _ := playMerging(steps, seed, []int{100, 3}[seed%2])
 			d.Impose(lossy())
 			d.PowerLoss()
 			if have := shownDisk(d.Fs(nil)); !loose[have] {

@@ -156,7 +156,7 @@ func (x *nameChange) local() bool {
 
 // mergeNames makes one change of each run of changes in one directory, once there are many.
 func (d *Disk) mergeNames(dir *inode) {
-	if len(dir.unsynced)%mergeAfter != 0 || dir.syncs > 0 {
+	if len(dir.unsynced)%d.mergeAfter != 0 || dir.syncs > 0 {
 		return
 	}
 	var merged []*nameChange

@@ -9,10 +9,6 @@ import (
 // sector is what a disk writes whole or not at all.
 const sector = 512
 
-// mergeAfter is how many changes of one file or directory are told apart. When there are more, without a sync, they
-// become one: all survive a power loss, or none.
-const mergeAfter = 1024
-
 // dataChange is one change of what a file holds. It can be undone and done again, and keeps what that needs: the cost
 // is that of the bytes written, whatever the size of the file.
 type dataChange struct {
@@ -67,11 +63,11 @@ func (x *dataChange) undo(c *content) {
 	}
 }
 
-// note keeps a change that was done until it is durable.
-func (n *inode) note(c dataChange) {
+// note keeps a change that was done until it is durable. More than most of them become one.
+func (n *inode) note(c dataChange, most int) {
 	n.pending = append(n.pending, c)
 	n.weight += int64(len(c.bytes))
-	if n.platter == nil && n.syncs == 0 && (len(n.pending) > mergeAfter || n.weight > max(1<<20, 2*n.data.size)) {
+	if n.platter == nil && n.syncs == 0 && (len(n.pending) > most || n.weight > max(1<<20, 2*n.data.size)) {
 		before := n.durable()
 		n.pending = append(n.pending[:0:0], dataChange{number: c.number, whole: &before})
 		n.weight = 0
