@@ -12,7 +12,7 @@ import (
 type BreakDisk struct {
 	Machine    string        `yaml:"break_disk" ref:"machine" doc:"the machine whose disk goes wrong"`
 	How        string        `yaml:"how" choices:"eio full read-only slow hang torn-write unsynced-loss lying-sync bit-rot crash-at-sync" doc:"in which way"` //nolint:lll // A tag cannot be broken.
-	Operations []string      `yaml:"operations" choices:"read write sync rename create remove open" doc:"only these of its operations (all)"`
+	Operations []string      `yaml:"operations" choices:"read write sync rename create remove open" doc:"only these (all)"`
 	Path       string        `yaml:"path" doc:"only files of this path or pattern, or below it (all)"`
 	Nth        int           `yaml:"nth" doc:"only the nth of these operations from now on, counted from 1 (each)"`
 	Share      *nodes.Share  `yaml:"share" doc:"only so many of these operations, drawn by the seed (100%)"`

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,7 @@ func (p *play) collect(failure error) *expect.Run {
 		for _, m := range p.Machines {
 			run.Machines = append(run.Machines, m.bare())
 		}
+		run.Failure = errors.Join(failure, p.world.Close())
 		return run
 	}
 	p.giveUp()
@@ -66,7 +68,8 @@ func (m *Machine) bare() expect.Machine {
 	return expect.Machine{Name: m.Name, Kind: m.Kind, Config: m.Config, Nets: m.Nets, Clock: m.Clock}
 }
 
-// contents lists what a machine's disk holds for clients; where the machine is dead, that is what was durable when it died. A kind that cannot read its own disk is damage, and not the end of the batch.
+// contents lists what a machine's disk holds for clients; where the machine is dead, that is what was durable when it died. A
+// kind that cannot read its own disk is damage, and not the end of the batch.
 func contents(kind *nodes.Kind, m sim.Machine) (items []nodes.Item, err error) {
 	if kind == nil || kind.Contents == nil {
 		return nil, nil

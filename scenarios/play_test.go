@@ -360,7 +360,12 @@ func TestTheEndOfTheDrillUndoesAllButPowerOff(t *testing.T) {
 // lost is a world that nobody may touch any more once its Run has failed.
 type lost struct {
 	sim.World
-	failed bool
+	failed, closed bool
+}
+
+func (l *lost) Close() error {
+	l.closed = true
+	return nil
 }
 
 func (l *lost) Run(time.Duration) error {
@@ -384,10 +389,22 @@ func (l *lost) alive() sim.World {
 }
 
 func TestAWorldThatFailedIsLeftAlone(t *testing.T) {
-	o := lampDrill(t, "at: 2s").Play(&lost{World: virtual.New(1)}, lampCatalogue)
+	w := &lost{World: virtual.New(1)}
+	o := lampDrill(t, "at: 2s").Play(w, lampCatalogue)
+	if !w.closed {
+		t.Error("the world was not closed")
+	}
 	if o.Err != nil || o.Run.Failure == nil || o.Run.Failure.Error() != "a task spins" || len(o.Run.Machines) != 2 {
 		t.Errorf("error %v, failure %v, %d machines; want what the world said, and the machines as declared", o.Err, o.Run.Failure,
 			len(o.Run.Machines))
+	}
+}
+
+func TestAScenarioThatNoWorldTakesIsAnError(t *testing.T) {
+	s := lampDrill(t, "at: 2s")
+	s.Machines[1].Name = s.Machines[0].Name
+	if o := s.Play(virtual.New(1), lampCatalogue); o.Err == nil || o.Run != nil || !strings.Contains(o.Err.Error(), "one") {
+		t.Errorf("error %v, want what the world said of machine one", o.Err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -93,7 +94,7 @@ func (p *play) populate() error {
 
 // broken is what came of a play that could not begin: a fault of ours, or of whoever made the scenario by hand.
 func (p *play) broken(err error) *Outcome {
-	return &Outcome{Scenario: p.Scenario, Verdict: expect.Inconclusive, Err: err}
+	return &Outcome{Scenario: p.Scenario, Verdict: expect.Inconclusive, Err: errors.Join(err, p.world.Close())}
 }
 
 // addClients adds the machines of a group.
