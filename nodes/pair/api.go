@@ -105,8 +105,8 @@ func (u *Unit) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerFile serves clients (D-31, D-48). A put is acknowledged when it is durable. A standby refuses everything (D-INV-4); a stale
-// active lets its old data be read, for rescue (D-64).
+// answerFile serves clients (D-31, D-48). A put is acknowledged when it is durable. A standby refuses
+// everything (D-INV-4); a stale active lets its old data be read, for rescue (D-64).
 func (u *Unit) answerFile(w http.ResponseWriter, r *http.Request, path string) {
 	access := u.bearing().access
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -172,7 +172,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, fileMax))
 }
 
-// answerDiskError tells a client what is known. Only where the index is broken it is not known whether a change was made.
+// answerDiskError tells a client what is known. Only where the index is broken it is not known whether a
+// change was made.
 func (u *Unit) answerDiskError(w http.ResponseWriter, doing, path string, err error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -221,8 +222,8 @@ type applyRequest struct {
 	Schedule           text   `json:"schedule"`
 }
 
-// answerApply sets the unit up. The active's answer says that it waits for the standby; the standby's comes when the pairing has
-// succeeded or failed (D-18, D-22).
+// answerApply sets the unit up. The active's answer says that it waits for the standby; the standby's comes
+// when the pairing has succeeded or failed (D-18, D-22).
 func (u *Unit) answerApply(w http.ResponseWriter, r *http.Request) {
 	var req applyRequest
 	if web.Decode(w, r, requestMax, &req) != nil {
@@ -273,8 +274,8 @@ func (u *Unit) answerInvalid(w http.ResponseWriter, err error) {
 	web.Reply(w, http.StatusBadRequest, map[string]string{"reason": "invalid", "detail": err.Error()})
 }
 
-// application reads what the operator entered. A standby is told no more than whom to ask: everything else comes from the active
-// (D-21).
+// application reads what the operator entered. A standby is told no more than whom to ask: everything else
+// comes from the active (D-21).
 func (u *Unit) application(req *applyRequest) (*application, error) {
 	a := &application{role: string(req.Role), code: string(req.PairCode), virtualInterface: string(req.VirtualInterface),
 		heartbeatInterface: string(req.HeartbeatInterface), settings: settings{Revision: 1}}
@@ -307,8 +308,8 @@ func (u *Unit) application(req *applyRequest) (*application, error) {
 	return a, a.settings.check(u.config.CheckTimeout)
 }
 
-// heartbeat reads both addresses, or the standby's alone where the heartbeat interface is named: the active's is that
-// interface's own (D-14).
+// heartbeat reads both addresses, or the standby's alone where the heartbeat interface is named: the active's
+// is that interface's own (D-14).
 func (u *Unit) heartbeat(a *application, ips []text) (err error) {
 	if len(ips) == 1 {
 		for _, i := range u.interfaces() {
@@ -353,7 +354,8 @@ func (u *Unit) answerDisconnect(w http.ResponseWriter) {
 	web.Reply(w, http.StatusOK, answer)
 }
 
-// answerChange changes the settings. Any other member is one that cannot be changed without disconnecting (D-36, D-37).
+// answerChange changes the settings. Any other member is one that cannot be changed without disconnecting
+// (D-36, D-37).
 func (u *Unit) answerChange(w http.ResponseWriter, r *http.Request) {
 	if !u.allows(itemSettings) {
 		reason := u.refusal(itemSettings)
@@ -453,8 +455,8 @@ func (u *Unit) answerInterfaces(w http.ResponseWriter) {
 	web.Reply(w, http.StatusOK, map[string]any{"interfaces": all})
 }
 
-// answerServices lists what this machine offers beside files. Modules and devices are this machine's own: they are not part of an
-// image and do not move with the role (D-53, D-54).
+// answerServices lists what this machine offers beside files. Modules and devices are this machine's own:
+// they are not part of an image and do not move with the role (D-53, D-54).
 func (u *Unit) answerServices(w http.ResponseWriter) {
 	web.Reply(w, http.StatusOK, map[string]any{"services": list(u.services()), "modules": list(u.config.Modules),
 		"peripherals": list(u.config.Peripherals)})

@@ -8,7 +8,8 @@ import (
 	"firedrill/nodes"
 )
 
-// bootProbes is how often a booting unit asks for the owner of its address: one lost frame must not make it a second one.
+// bootProbes is how often a booting unit asks for the owner of its address: one lost frame must not make it a
+// second one.
 const bootProbes = 3
 
 // boot takes up the state that the record holds (5.3).
@@ -48,12 +49,12 @@ func (u *Unit) boot() error {
 	return nil
 }
 
-// bootOwner boots a unit that held the virtual address. What the vendor's does is not documented (D-63): in mode naive it takes the
-// address back at once, in mode probe it asks first, and one that was replaced meanwhile shows its old data, read-only, at
-// its own address alone (D-64).
+// bootOwner boots a unit that held the virtual address. What the vendor's does is not documented (D-63): in
+// mode naive it takes the address back at once, in mode probe it asks first, and one that was replaced
+// meanwhile shows its old data, read-only, at its own address alone (D-64).
 //
-// A survivor that finds its address taken binds it all the same: it has the newest data, and no peer to which it could have
-// lost the role (5.3, D-Q8).
+// A survivor that finds its address taken binds it all the same: it has the newest data, and no peer to which
+// it could have lost the role (5.3, D-Q8).
 func (u *Unit) bootOwner() error {
 	p := &u.record.Pair
 	taken := (u.config.Return == "probe" || u.record.Phase == ActiveSolo) && u.addressTaken()
@@ -97,8 +98,8 @@ func (u *Unit) addressTaken() bool {
 	return false
 }
 
-// fill gives a unit that boots for the first time the data that it is to have from the start: files of random bytes from the
-// machine's own stream.
+// fill gives a unit that boots for the first time the data that it is to have from the start: files of random
+// bytes from the machine's own stream.
 func (u *Unit) fill() error {
 	if !u.volume.fresh() {
 		return nil

@@ -31,7 +31,8 @@ type socket struct {
 	answered nodes.Signal
 }
 
-// listen opens the socket. Sequence numbers begin at random, so that an answer to a check of an earlier boot is none.
+// listen opens the socket. Sequence numbers begin at random, so that an answer to a check of an earlier boot
+// is none.
 func listen(env nodes.Env) (*socket, error) {
 	c, err := env.Net().ListenUDP("udp", &net.UDPAddr{Port: peerPort})
 	if err != nil {
@@ -40,9 +41,10 @@ func listen(env nodes.Env) (*socket, error) {
 	return &socket{conn: c, seq: env.Rand().Uint64() >> 1, answered: env.NewSignal()}, nil
 }
 
-// watch asks every interval whether the peer is alive, as long as the unit belongs to the pair and has somebody to ask (D-43, D-60).
-// Both units do; only a standby acts on the result, an active goes on serving (D-44, D-45, D-55). Failures of the time just
-// after a boot, when the active may be booting too, do not count (D-67).
+// watch asks every interval whether the peer is alive, as long as the unit belongs to the pair and has
+// somebody to ask (D-43, D-60). Both units do; only a standby acts on the result, an active goes on serving
+// (D-44, D-45, D-55). Failures of the time just after a boot, when the active may be booting too, do not
+// count (D-67).
 func (u *Unit) watch(id string) {
 	var p pace
 	for revised := ^uint64(0); ; {
@@ -102,7 +104,8 @@ func (u *Unit) compare(id string) {
 	}
 }
 
-// ask sends one check and waits for its own answer. Silence and an unreachable peer look alike: both last until the timeout.
+// ask sends one check and waits for its own answer. Silence and an unreachable peer look alike: both last
+// until the timeout.
 func (u *Unit) ask() bool {
 	s := u.socket
 	s.seq++
@@ -138,8 +141,8 @@ func (u *Unit) hear() {
 	}
 }
 
-// heard acts on a check or an answer of the peer. That the peer sent a check of its own is no answer to ours: it says nothing about
-// whether it can hear us (D-43).
+// heard acts on a check or an answer of the peer. That the peer sent a check of its own is no answer to ours:
+// it says nothing about whether it can hear us (D-43).
 func (u *Unit) heard(m message, from netip.AddrPort) {
 	s := u.socket
 	switch {
@@ -153,8 +156,8 @@ func (u *Unit) heard(m message, from netip.AddrPort) {
 	}
 }
 
-// message is a check or its answer, in words: what it is, its number, and the sender's role, state and revision of the settings.
-// A proof is the last word.
+// message is a check or its answer, in words: what it is, its number, and the sender's role, state and
+// revision of the settings. A proof is the last word.
 type message struct {
 	word     string
 	seq      uint64
@@ -194,11 +197,11 @@ func (u *Unit) parse(datagram string) (m message, ok bool) {
 	return m, err == nil && err2 == nil
 }
 
-// pace decides when checks are due and how many failures are too many. It is reckoned in uptime, which no step of the wall
-// clock moves (D-46).
+// pace decides when checks are due and how many failures are too many. It is reckoned in uptime, which no
+// step of the wall clock moves (D-46).
 //
-// The next check is due one interval after the last scheduled one was due: were it counted from the end of the last one, each
-// timeout would push it back, and the window of D-46 would not hold.
+// The next check is due one interval after the last scheduled one was due: were it counted from the end of
+// the last one, each timeout would push it back, and the window of D-46 would not hold.
 type pace struct {
 	semantics string
 	interval  time.Duration
@@ -222,8 +225,8 @@ func (p *pace) limit() int {
 	return p.checks + 1
 }
 
-// settle takes in the result of the check that was due, and reports whether the peer is lost. One success forgives every
-// failure (D-47).
+// settle takes in the result of the check that was due, and reports whether the peer is lost. One success
+// forgives every failure (D-47).
 func (p *pace) settle(answered, counts bool) (lost bool) {
 	switch {
 	case answered:

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestPace plays checks against a peer that falls silent, for each reading of "number of checks" (D-43, D-46, D-47).
+// TestPace plays checks against a peer that falls silent, for each reading of "number of checks" (D-43, D-46,
+// D-47).
 func TestPace(t *testing.T) {
 	const interval = 30 * time.Second
 	at := func(s ...float64) (all []time.Duration) {
@@ -70,7 +71,8 @@ func TestPaceDoesNotCount(t *testing.T) {
 	}
 }
 
-// TestPaceStandsStill: a unit that stood still does not make up for the checks that it missed, and keeps its beat.
+// TestPaceStandsStill: a unit that stood still does not make up for the checks that it missed, and keeps its
+// beat.
 func TestPaceStandsStill(t *testing.T) {
 	p := newPace(Within, &settings{Interval: 30 * time.Second, Checks: 2}, 0)
 	p.settle(false, true) // The retry is due at 40 s.

@@ -22,7 +22,7 @@ type Config struct {
 	Volume      nodes.Size `yaml:"volume" doc:"size of the RAID volume; a number that is compared, not filled"`
 	Data        nodes.Size `yaml:"data" doc:"what the volume holds at the first boot; real bytes"`
 	RaidVolumes int        `yaml:"raid_volumes" doc:"how many RAID volumes there are; pairing needs one"`
-	Services    []string   `yaml:"services" choices:"power-schedule wake-on-lan snmp iscsi" doc:"services that are switched on; each of these forbids pairing"`
+	Services    []string   `yaml:"services" choices:"power-schedule wake-on-lan snmp iscsi" doc:"switched on; each forbids pairing"`
 	Modules     []string   `yaml:"modules" doc:"installed modules; they do not move with the role"`
 	Peripherals []string   `yaml:"peripherals" choices:"printer ups" doc:"attached devices; they do not move with the role"`
 

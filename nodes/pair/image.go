@@ -10,15 +10,16 @@ import (
 	"firedrill/nodes/web"
 )
 
-// incoming is an image that is being received. It is lost with the memory, and what it brought then belongs to nothing.
+// incoming is an image that is being received. It is lost with the memory, and what it brought then belongs
+// to nothing.
 type incoming struct {
 	image    string
 	manifest manifest
 	wanted   map[string]entry
 }
 
-// receives reports whether this unit takes images now. One that took over, or left, refuses whoever still claims to be its active
-// (D-66).
+// receives reports whether this unit takes images now. One that took over, or left, refuses whoever still
+// claims to be its active (D-66).
 func (u *Unit) receives(w http.ResponseWriter) bool {
 	if u.phase == Standby || u.phase == StandbyInit {
 		return true
@@ -30,8 +31,8 @@ func (u *Unit) receives(w http.ResponseWriter) bool {
 	return false
 }
 
-// answerSyncBegin compares the manifest with the last committed image and asks for what that lacks. Images come in order: one that is
-// not newer than the committed one is refused (D-INV-8).
+// answerSyncBegin compares the manifest with the last committed image and asks for what that lacks. Images
+// come in order: one that is not newer than the committed one is refused (D-INV-8).
 func (u *Unit) answerSyncBegin(w http.ResponseWriter, body []byte) {
 	var begin syncBegin
 	if json.Unmarshal(body, &begin) != nil {
@@ -80,7 +81,8 @@ func newer(image, than string) bool {
 	return than == "" || err == nil && n > old
 }
 
-// answerSyncFile takes one file. It is durable only with the whole image, for which alone the answer to SYNC_COMMIT stands.
+// answerSyncFile takes one file. It is durable only with the whole image, for which alone the answer to
+// SYNC_COMMIT stands.
 func (u *Unit) answerSyncFile(w http.ResponseWriter, path string, data []byte) {
 	if !u.receives(w) {
 		return
@@ -107,8 +109,8 @@ func (u *Unit) answerSyncFile(w http.ResponseWriter, path string, data []byte) {
 	web.Reply(w, http.StatusOK, struct{}{})
 }
 
-// answerSyncCommit makes the image the one that a takeover would serve, once all of it is there and the digest is right (D-49, D-51,
-// D-69, D-INV-2). It is durable before the answer.
+// answerSyncCommit makes the image the one that a takeover would serve, once all of it is there and the
+// digest is right (D-49, D-51, D-69, D-INV-2). It is durable before the answer.
 func (u *Unit) answerSyncCommit(w http.ResponseWriter, body []byte) {
 	var commit syncCommit
 	if json.Unmarshal(body, &commit) != nil {

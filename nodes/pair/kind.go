@@ -59,7 +59,7 @@ func verbs() []nodes.Verb {
 	post := func(path string) func(nodes.Values) nodes.Request { return request("POST", path) }
 	arg := func(name, doc string) nodes.Arg { return nodes.Arg{Name: name, Doc: doc} }
 	return []nodes.Verb{
-		{Name: string(itemApply), Doc: "set the unit up as active or standby", Request: post("/failover/apply"), Args: []nodes.Arg{
+		{Name: string(itemApply), Doc: "set the unit up", Request: post("/failover/apply"), Args: []nodes.Arg{
 			{Name: "role", Doc: "active or standby", Required: true},
 			{Name: "pair_ip", Doc: "the other unit's address", Required: true},
 			{Name: "pair_code", Doc: "the secret of the pair, 1 to 32 characters", Required: true},
@@ -72,11 +72,13 @@ func verbs() []nodes.Verb {
 			arg("schedule", "of the sync: hourly, daily or weekly"),
 		}},
 		{Name: string(itemDisconnect), Doc: "stop the service", Request: post("/failover/disconnect")},
-		{Name: string(itemSettings), Doc: "change checks or schedule", Request: request("PATCH", "/failover"), Args: []nodes.Arg{
-			arg("interval", "between two checks"), arg("checks", "number of checks"), arg("schedule", "of the sync"),
-			arg("virtual_ip", "cannot be changed"), arg("pair_ip", "cannot be changed"), arg("pair_code", "cannot be changed"),
-			arg("role", "cannot be changed"), arg("heartbeat_ips", "cannot be changed"),
-		}},
+		{Name: string(itemSettings), Doc: "change checks or schedule", Request: request("PATCH", "/failover"),
+			Args: []nodes.Arg{
+				arg("interval", "between two checks"), arg("checks", "number of checks"), arg("schedule", "of the sync"),
+				arg("virtual_ip", "cannot be changed"), arg("pair_ip", "cannot be changed"),
+				arg("pair_code", "cannot be changed"), arg("role", "cannot be changed"),
+				arg("heartbeat_ips", "cannot be changed"),
+			}},
 		{Name: string(itemStatus), Doc: "look at the unit", Request: request("GET", "/failover/status")},
 		{Name: string(itemNotification), Doc: "say who is told of alarms", Request: post("/system/notification"),
 			Args: []nodes.Arg{arg("mail", "address")}},
@@ -130,7 +132,7 @@ func probes() []nodes.Probe {
 			Request: request("GET", "/failover/status"), Answer: field("state")},
 		{Name: "redundancy", Doc: "whether another unit could take over now, by the unit's own word",
 			Choices: []string{"full", "none"}, Request: request("GET", "/failover/status"), Answer: field("redundancy")},
-		{Name: "data", Doc: "what the files are, all of them read back: the unit's own, none, the active's as of the last image, or changed since",
+		{Name: "data", Doc: "what the files are, all of them read back: the unit's own, none, those of an image, or changed since",
 			Choices: []string{"intact", "erased", "same-as-active", "moved-on", "damaged"},
 			Request: request("GET", "/failover/data"), Answer: field("data")},
 	}

@@ -39,7 +39,8 @@ type application struct {
 }
 
 const (
-	// pairWindow is how long after the active's Apply the standby's request may arrive, this instant included (D-19, D-20).
+	// pairWindow is how long after the active's Apply the standby's request may arrive, this instant included
+	// (D-19, D-20).
 	pairWindow = 60 * time.Second
 	// pairPause is between two requests of a standby that has had no answer.
 	pairPause = time.Second
@@ -63,8 +64,8 @@ func prerequisite(raidVolumes int, services []string) string {
 	return ""
 }
 
-// applyActive begins to wait for the standby (D-12, D-18, D-19). It returns the reason of a refusal, or "". A unit that serves
-// goes on doing so. Somebody else at the virtual address is a refusal (D-Q8).
+// applyActive begins to wait for the standby (D-12, D-18, D-19). It returns the reason of a refusal, or "". A
+// unit that serves goes on doing so. Somebody else at the virtual address is a refusal (D-Q8).
 func (u *Unit) applyActive(a *application) (reason string) {
 	u.changes.take()
 	defer u.changes.release()
@@ -91,8 +92,8 @@ func (u *Unit) applyActive(a *application) (reason string) {
 	return ""
 }
 
-// closeWindow ends a pairing to which nobody came. It waits a moment longer than the window, since the sixtieth second is
-// part of it.
+// closeWindow ends a pairing to which nobody came. It waits a moment longer than the window, since the
+// sixtieth second is part of it.
 func (u *Unit) closeWindow(a *application) {
 	u.env.Sleep(a.at + pairWindow + 1 - u.env.Uptime())
 	u.changes.take()
@@ -109,8 +110,9 @@ func (u *Unit) fallBack(reason string) {
 	u.enter(u.previous)
 }
 
-// answerPairing is the active's side of PAIR_REQ. Only the Pair IP, with the right code, within the window, is answered at all
-// (D-19, D-20, D-23, D-26); a prerequisite that does not hold ends the pairing with a reason on both units (D-02..D-11).
+// answerPairing is the active's side of PAIR_REQ. Only the Pair IP, with the right code, within the window,
+// is answered at all (D-19, D-20, D-23, D-26); a prerequisite that does not hold ends the pairing with a
+// reason on both units (D-02..D-11).
 func (u *Unit) answerPairing(w http.ResponseWriter, r *http.Request) {
 	arrived := u.env.Uptime()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
@@ -178,8 +180,8 @@ func (u *Unit) mismatch(a *application, req *pairRequest) string {
 	return "subnet"
 }
 
-// sameSubnet reports whether own is an address of this unit in whose subnet, as its netmask has it, the peer's lies
-// (D-10, D-11).
+// sameSubnet reports whether own is an address of this unit in whose subnet, as its netmask has it, the
+// peer's lies (D-10, D-11).
 func (u *Unit) sameSubnet(own, peer netip.Addr, name string) bool {
 	for _, i := range u.interfaces() {
 		if i.address.Addr() == own && own != peer && (name == "" || name == i.name) {
@@ -194,8 +196,8 @@ func (u *Unit) isOwn(a netip.Addr) bool {
 	return slices.ContainsFunc(u.interfaces(), func(i netInterface) bool { return i.address.Addr() == a })
 }
 
-// becomeActive makes the new role durable before the address is bound or the standby hears of it: a unit that forgot it in a crash
-// would leave a standby without an active. It returns the reason of a failure.
+// becomeActive makes the new role durable before the address is bound or the standby hears of it: a unit that
+// forgot it in a crash would leave a standby without an active. It returns the reason of a failure.
 func (u *Unit) becomeActive(a *application, req *pairRequest) (reason string) {
 	var id [8]byte
 	for i := range id {
@@ -227,8 +229,9 @@ func (u *Unit) becomeActive(a *application, req *pairRequest) (reason string) {
 	return ""
 }
 
-// welcome is PAIR_OK with the configuration that the standby takes over (D-21). Where the standby's data have changed hands more
-// often than the active's they are the newer ones, and the operator is about to erase them (D-61, HZ-D5).
+// welcome is PAIR_OK with the configuration that the standby takes over (D-21). Where the standby's data have
+// changed hands more often than the active's they are the newer ones, and the operator is about to erase them
+// (D-61, HZ-D5).
 func (u *Unit) welcome(a *application, req *pairRequest) pairAnswer {
 	p := &u.record.Pair
 	answer := pairAnswer{Nonce: req.Nonce, ID: p.ID, Epoch: u.record.Epoch, VirtualIP: p.VirtualIP,
@@ -239,8 +242,9 @@ func (u *Unit) welcome(a *application, req *pairRequest) pairAnswer {
 	return answer
 }
 
-// applyStandby asks the active to pair until it answers or PairWait is over (D-21, D-22, D-LIV-4). Nothing is erased before its PAIR_OK
-// is there (D-24, D-25, D-INV-3). It returns a reason, or "" and what the operator should be warned of.
+// applyStandby asks the active to pair until it answers or PairWait is over (D-21, D-22, D-LIV-4). Nothing is
+// erased before its PAIR_OK is there (D-24, D-25, D-INV-3). It returns a reason, or "" and what the operator
+// should be warned of.
 func (u *Unit) applyStandby(a *application) (reason, warning string) {
 	u.changes.take()
 	if !u.allows(itemApply) || u.phase == ActiveSolo {
@@ -326,11 +330,11 @@ func (u *Unit) askToPair(a *application, body []byte, wait time.Duration) (*pair
 	return answer, json.Unmarshal(b, answer)
 }
 
-// becomeStandby makes the new role durable, and then erases: a crash in between is made good at boot, when the volume is found to
-// belong to no pair or another one (D-24).
+// becomeStandby makes the new role durable, and then erases: a crash in between is made good at boot, when
+// the volume is found to belong to no pair or another one (D-24).
 func (u *Unit) becomeStandby(a *application, answer *pairAnswer) (reason string) {
-	next := pairing{ID: answer.ID, Key: prove([]byte(a.code), []byte("key"), []byte(answer.ID)), VirtualIP: answer.VirtualIP,
-		Own: answer.Standby, Peer: answer.Active, Settings: answer.Settings}
+	next := pairing{ID: answer.ID, Key: prove([]byte(a.code), []byte("key"), []byte(answer.ID)),
+		VirtualIP: answer.VirtualIP, Own: answer.Standby, Peer: answer.Active, Settings: answer.Settings}
 	services := list(u.services()) // They were found to be in nobody's way, and stay so.
 	err := u.save(func(r *record) {
 		*r = record{Phase: StandbyInit, Pair: next, Epoch: answer.Epoch, Hardware: r.Hardware,
@@ -348,8 +352,8 @@ func (u *Unit) becomeStandby(a *application, answer *pairAnswer) (reason string)
 	return ""
 }
 
-// erase empties the volume of a unit that has become standby. Where the disk does not let it, the volume is no copy of
-// anything, takes no image and is never served; the next sync tries again.
+// erase empties the volume of a unit that has become standby. Where the disk does not let it, the volume is
+// no copy of anything, takes no image and is never served; the next sync tries again.
 func (u *Unit) erase() bool {
 	if u.volume.head.Lineage == u.record.Pair.ID {
 		return true
@@ -363,8 +367,8 @@ func (u *Unit) erase() bool {
 	return true
 }
 
-// disconnect ends the service on this unit (D-38, D-39, D-40): the address is released, the data stay, and the peer is
-// told until it answers (D-68). It returns a reason, or "", and whether the peer knows.
+// disconnect ends the service on this unit (D-38, D-39, D-40): the address is released, the data stay, and
+// the peer is told until it answers (D-68). It returns a reason, or "", and whether the peer knows.
 func (u *Unit) disconnect() (reason string, told bool) {
 	u.changes.take()
 	if !u.allows(itemDisconnect) {
@@ -428,8 +432,8 @@ func (u *Unit) sayBye(f farewell) bool {
 	return err == nil
 }
 
-// repeatBye goes on until BYE is answered, the tries are used up, or the unit is set up anew (D-68). What is left of the tries is
-// not durable: a unit that boots in between begins again.
+// repeatBye goes on until BYE is answered, the tries are used up, or the unit is set up anew (D-68). What is
+// left of the tries is not durable: a unit that boots in between begins again.
 func (u *Unit) repeatBye(f farewell) {
 	for f.Left--; f.Left > 0; f.Left-- {
 		u.env.Sleep(f.Pair.Settings.Interval)
@@ -440,7 +444,8 @@ func (u *Unit) repeatBye(f farewell) {
 	u.alarm("peer-not-told")
 }
 
-// answerBye leaves a pair whose peer has left it. A unit that took over has nobody to lose, and goes on (D-58).
+// answerBye leaves a pair whose peer has left it. A unit that took over has nobody to lose, and goes on
+// (D-58).
 func (u *Unit) answerBye(w http.ResponseWriter, _ []byte) {
 	u.changes.take()
 	defer u.changes.release()

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,19 +17,20 @@ import (
 	"firedrill/nodes/web"
 )
 
-// The peer protocol: HTTP on TCP, checks on UDP, both on this port. Pairing goes to the Pair IP, all else to the heartbeat
-// address of the peer (D-28, D-29).
+// The peer protocol: HTTP on TCP, checks on UDP, both on this port. Pairing goes to the Pair IP, all else to
+// the heartbeat address of the peer (D-28, D-29).
 const peerPort = 7300
 
-// Every message carries the id of the pair and a proof: an HMAC with the pair's key, which is drawn from the pair code. The code
-// itself never travels (D-13). Whoever has no proof is told 404, as by a unit that waits for nobody: to a stranger there is no
-// difference between a wrong code and no pairing at all.
+// Every message carries the id of the pair and a proof: an HMAC with the pair's key, which is drawn from the
+// pair code. The code itself never travels (D-13). Whoever has no proof is told 404, as by a unit that waits
+// for nobody: to a stranger there is no difference between a wrong code and no pairing at all.
 const (
 	headerPair  = "X-Pair"
 	headerProof = "X-Proof"
 )
 
-// messageMax is the most that a peer may send at once, a file excepted: a manifest of a hundred thousand files.
+// messageMax is the most that a peer may send at once, a file excepted: a manifest of a hundred thousand
+// files.
 const messageMax = 16 << 20
 
 // prove is the proof of some parts under a key.
@@ -82,7 +82,8 @@ func (u *Unit) peerHandler() http.Handler {
 	})
 }
 
-// fromPeer reports whether a message comes from this unit's peer: of the present pair, or of one that it has left.
+// fromPeer reports whether a message comes from this unit's peer: of the present pair, or of one that it has
+// left.
 func (u *Unit) fromPeer(r *http.Request, body []byte) bool {
 	p := u.record.Pair
 	return p.ID != "" && r.Header.Get(headerPair) == p.ID &&
@@ -99,8 +100,8 @@ func (e *refused) Error() string {
 	return fmt.Sprintf("peer refuses: %s (status %d)", e.reason, e.status)
 }
 
-// tell sends a message to the heartbeat address of the peer, and reads the answer into into, unless that is nil. A no of the peer is a
-// *refused; any other error leaves it open whether the message arrived.
+// tell sends a message to the heartbeat address of the peer, and reads the answer into into, unless that is
+// nil. A no of the peer is a *refused; any other error leaves it open whether the message arrived.
 func (u *Unit) tell(p *pairing, t *web.Transport, method, path string, body []byte, into any) error {
 	url := "http://" + netip.AddrPortFrom(p.Peer, peerPort).String() + path
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
@@ -154,9 +155,7 @@ func (u *Unit) serve(port int, name string, h http.Handler) error {
 		return fmt.Errorf("listen for %s on port %d: %w", name, port, err)
 	}
 	u.env.Go(name, func() {
-		if err := web.Serve(u.env, l, h); err != nil {
-			u.env.Log().Error("no longer listening", "for", name, "err", err)
-		}
+		u.env.Log().Error("no longer listening", "for", name, "err", web.Serve(u.env, l, h))
 	})
 	return nil
 }
@@ -164,13 +163,4 @@ func (u *Unit) serve(port int, name string, h http.Handler) error {
 // caller is a transport over the heartbeat path, or from any address where from is the zero value.
 func (u *Unit) caller(from netip.Addr, timeout time.Duration) *web.Transport {
 	return &web.Transport{Env: u.env, From: from, Connect: min(timeout, 10*time.Second), Timeout: timeout}
-}
-
-// saysNo reports whether the error is an answer of the peer, and which.
-func saysNo(err error) (reason string, ok bool) {
-	var no *refused
-	if errors.As(err, &no) {
-		return no.reason, true
-	}
-	return "", false
 }

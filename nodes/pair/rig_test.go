@@ -84,7 +84,8 @@ func (r *rig) ask(address string, request nodes.Request) *nodes.Answer {
 	return answer
 }
 
-// do asks for a verb and gives it five seconds. The arguments are key=value; a value with a comma is a list, of one where it is the last character.
+// do asks for a verb and gives it five seconds. The arguments are key=value; a value with a comma is a list,
+// of one where it is the last character.
 func (r *rig) do(address, verb string, with ...string) *nodes.Answer {
 	r.Helper()
 	answer := r.ask(address, r.request(verb, with...))

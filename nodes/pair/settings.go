@@ -13,8 +13,8 @@ import (
 	"firedrill/nodes/web"
 )
 
-// settings are what may be changed while the service runs (D-17, D-36). Both units have the same, and know by the revision
-// that they do (D-INV-7).
+// settings are what may be changed while the service runs (D-17, D-36). Both units have the same, and know by
+// the revision that they do (D-INV-7).
 type settings struct {
 	Interval time.Duration
 	Checks   int
@@ -54,7 +54,8 @@ func (s *settings) parse(interval, checks, schedule text) error {
 	return nil
 }
 
-// check returns what is wrong with the settings as a whole. All retries of a check have to end before the next one is due (D-46).
+// check returns what is wrong with the settings as a whole. All retries of a check have to end before the
+// next one is due (D-46).
 func (s *settings) check(timeout time.Duration) error {
 	switch {
 	case s.Interval < intervalMin || s.Interval > intervalMax:
@@ -72,9 +73,9 @@ func (s *settings) check(timeout time.Duration) error {
 	return nil
 }
 
-// changeSettings changes the checks and the schedule on both units (D-36). The standby has them first: it is the one that acts on
-// failed checks. If it does not answer, nobody knows which it has; the active then keeps the old ones under a later revision, and
-// imposes them as soon as it is heard of again (D-41).
+// changeSettings changes the checks and the schedule on both units (D-36). The standby has them first: it is
+// the one that acts on failed checks. If it does not answer, nobody knows which it has; the active then keeps
+// the old ones under a later revision, and imposes them as soon as it is heard of again (D-41).
 func (u *Unit) changeSettings(next settings) (reason string) {
 	u.changes.take()
 	defer u.changes.release()
@@ -100,8 +101,8 @@ func (u *Unit) changeSettings(next settings) (reason string) {
 	return ""
 }
 
-// repairSettings imposes this unit's settings on a standby that has others (D-41). Its revision is raised above that of the standby
-// first, which would not take an older one.
+// repairSettings imposes this unit's settings on a standby that has others (D-41). Its revision is raised
+// above that of the standby first, which would not take an older one.
 func (u *Unit) repairSettings(id string) {
 	u.changes.take()
 	defer u.changes.release()

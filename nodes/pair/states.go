@@ -5,7 +5,8 @@ import "firedrill/nodes"
 // Phase is a state of the unit's state machine (spec 5.3).
 type Phase string
 
-// The states. Takeover and the two pairings are never durable: a unit that stops in them boots as what it was before.
+// The states. Takeover and the two pairings are never durable: a unit that stops in them boots as what it was
+// before.
 const (
 	Standalone  Phase = "standalone"   // an ordinary NAS
 	PairingA    Phase = "pairing-a"    // waits for the standby's request
@@ -46,8 +47,9 @@ type bearing struct {
 	checks bool // asks whether its peer is alive
 }
 
-// bearing of a state. A standby refuses clients (D-INV-4), a stale active still shows its old data (D-64), and whoever took
-// over asks nobody any more (D-60). The pairings have none of their own: a unit keeps the bearing that it had before.
+// bearing of a state. A standby refuses clients (D-INV-4), a stale active still shows its old data (D-64),
+// and whoever took over asks nobody any more (D-60). The pairings have none of their own: a unit keeps the
+// bearing that it had before.
 func (p Phase) bearing() bearing {
 	switch p {
 	case ActiveInit, Active:

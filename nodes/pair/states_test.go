@@ -10,7 +10,8 @@ import (
 	"firedrill/nodes/pair"
 )
 
-// The tests of this file go through the state machine of spec 5.3, a row each, with the rows beside it that must not fire.
+// The tests of this file go through the state machine of spec 5.3, a row each, with the rows beside it that
+// must not fire.
 
 // D-02..D-11, D-19, D-24: both rows of Apply, PAIR_REQ that fits, PAIR_OK, and the initial SYNC_COMMIT.
 func TestPairing(t *testing.T) {
@@ -152,7 +153,8 @@ func TestPairingWindowCloses(t *testing.T) {
 	r.refused(r.do(lanA, "disconnect"), 409, "not-paired")
 }
 
-// D-22, D-23, D-26: who is not the Pair IP, has the wrong code or the wrong role gets no answer, and the timer runs on.
+// D-22, D-23, D-26: who is not the Pair IP, has the wrong code or the wrong role gets no answer, and the
+// timer runs on.
 func TestNoAnswer(t *testing.T) {
 	short := func(_, b *pair.Config) { b.PairWait = 4 * time.Second }
 	t.Run("wrong code, then the right one", func(t *testing.T) {
@@ -289,7 +291,8 @@ func TestSplitDoesNotMerge(t *testing.T) {
 	r.want("nas-b", pair.ActiveSolo)
 }
 
-// D-63: an active that comes back to a free address goes on; one that was replaced does not, and shows its old data (D-64).
+// D-63: an active that comes back to a free address goes on; one that was replaced does not, and shows its
+// old data (D-64).
 func TestReturn(t *testing.T) {
 	t.Run("to a free address", func(t *testing.T) {
 		r := newRig(t)
@@ -422,7 +425,8 @@ func TestByeOutlivesABoot(t *testing.T) {
 	}
 }
 
-// D-58, D-59, D-61, D-62: the pair is set up anew, the survivor as active; what was written to it reaches the other unit.
+// D-58, D-59, D-61, D-62: the pair is set up anew, the survivor as active; what was written to it reaches the
+// other unit.
 func TestSetUpAgain(t *testing.T) {
 	r := newRig(t)
 	r.pair()
@@ -486,7 +490,8 @@ func TestWrongWayIsWarnedOf(t *testing.T) {
 	}
 }
 
-// D-36, D-41, D-INV-7: settings change on both units or, when the standby cannot be told, on neither for long.
+// D-36, D-41, D-INV-7: settings change on both units or, when the standby cannot be told, on neither for
+// long.
 func TestSettings(t *testing.T) {
 	r := newRig(t)
 	r.pair()

@@ -19,7 +19,8 @@ import (
 const (
 	// initialPause is between two tries of the initial sync.
 	initialPause = time.Second
-	// syncPatience is how long the standby may take for one step of a sync, and syncPace the bytes a second that it must take beyond.
+	// syncPatience is how long the standby may take for one step of a sync, and syncPace the bytes a second that
+	// it must take beyond.
 	syncPatience = time.Minute
 	syncPace     = 16 << 10
 	// clockPause is the longest that the schedule sleeps: the wall clock may be stepped meanwhile.
@@ -44,8 +45,9 @@ func (u *Unit) syncInitially(id string) {
 	}
 }
 
-// keepSchedule starts a sync at each boundary of the schedule, by this unit's local clock (D-16, D-28, D-LIV-2). A boundary that
-// passes while a sync is running is skipped (D-Q6); one that is missed, or whose sync fails, is made good at the next.
+// keepSchedule starts a sync at each boundary of the schedule, by this unit's local clock (D-16, D-28,
+// D-LIV-2). A boundary that passes while a sync is running is skipped (D-Q6); one that is missed, or whose
+// sync fails, is made good at the next.
 func (u *Unit) keepSchedule() {
 	var next time.Time
 	schedule := ""
@@ -78,7 +80,8 @@ func (u *Unit) keepSchedule() {
 	}
 }
 
-// boundary is the first one of the schedule after now: the full hour, midnight, or that before Sunday, in now's zone (D-16, D-Q7).
+// boundary is the first one of the schedule after now: the full hour, midnight, or that before Sunday, in
+// now's zone (D-16, D-Q7).
 func boundary(schedule string, now time.Time) time.Time {
 	if schedule == "hourly" {
 		into := time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second +
@@ -104,8 +107,9 @@ func period(schedule string) time.Duration {
 	return 7 * 24 * time.Hour
 }
 
-// synchronize copies the volume and the system configuration, as they are at one instant, to the standby (D-28, D-50). Only what its
-// last image lacks travels; what was deleted here is missing from the manifest, and so from the image (D-69).
+// synchronize copies the volume and the system configuration, as they are at one instant, to the standby
+// (D-28, D-50). Only what its last image lacks travels; what was deleted here is missing from the manifest,
+// and so from the image (D-69).
 func (u *Unit) synchronize(id string) error {
 	if u.syncing {
 		return errSyncing
@@ -169,7 +173,8 @@ func (u *Unit) committed(id, image string) error {
 	return nil
 }
 
-// abort tells the standby to discard what it has of an image. If it does not hear of it, the next image does so.
+// abort tells the standby to discard what it has of an image. If it does not hear of it, the next image does
+// so.
 func (u *Unit) abort(p *pairing, image string) {
 	t := u.caller(p.Own, u.config.CheckTimeout)
 	t.OneShot = true
@@ -262,7 +267,8 @@ func (c *copying) progress(sent, sum int64) {
 // manifest lists the files of an image by path: all that an image is, but for the contents.
 type manifest []entry
 
-// String is the form that travels: a line for each file, the path last since it may hold anything but a newline.
+// String is the form that travels: a line for each file, the path last since it may hold anything but a
+// newline.
 func (m manifest) String() string {
 	var b strings.Builder
 	for _, e := range m {
@@ -299,7 +305,8 @@ func parseManifest(text string) (m manifest, err error) {
 	return m, nil
 }
 
-// syncBegin is SYNC_BEGIN, syncBegun its answer: which files of the manifest are wanted. syncCommit is SYNC_COMMIT.
+// syncBegin is SYNC_BEGIN, syncBegun its answer: which files of the manifest are wanted. syncCommit is
+// SYNC_COMMIT.
 type syncBegin struct {
 	Image    string
 	Manifest string

@@ -7,7 +7,8 @@ import (
 	_ "time/tzdata"
 )
 
-// TestBoundary: the boundaries of a schedule are those of the local clock, clock changes included (D-16, D-Q7).
+// TestBoundary: the boundaries of a schedule are those of the local clock, clock changes included (D-16,
+// D-Q7).
 func TestBoundary(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"firedrill/nodes"
 )
 
-// takeOver makes the unit active with the last image that it committed (D-44, D-48, D-49, D-51, D-57). The role is durable before
-// the address moves: a unit that forgot it in a crash would come back as a standby of nobody. Nothing else changes a role without an
-// operator (D-INV-6).
+// takeOver makes the unit active with the last image that it committed (D-44, D-48, D-49, D-51, D-57). The
+// role is durable before the address moves: a unit that forgot it in a crash would come back as a standby of
+// nobody. Nothing else changes a role without an operator (D-INV-6).
 func (u *Unit) takeOver(id string) {
 	u.changes.take()
 	defer u.changes.release()
@@ -37,8 +37,8 @@ func (u *Unit) takeOver(id string) {
 	u.alarm("not-redundant") // D-58, D-60
 }
 
-// promote makes the role durable, and the image with its system configuration the unit's own. Modules and devices stay
-// with the machine that they are on (D-53, D-54).
+// promote makes the role durable, and the image with its system configuration the unit's own. Modules and
+// devices stay with the machine that they are on (D-53, D-54).
 func (u *Unit) promote() error {
 	u.volume.discard()
 	image := u.volume.image
@@ -51,8 +51,8 @@ func (u *Unit) promote() error {
 	})
 }
 
-// warnOfOwner raises an alarm if somebody answers for the virtual address; the unit takes it all the same (D-Q8). It asks no
-// longer than until end, since clients wait.
+// warnOfOwner raises an alarm if somebody answers for the virtual address; the unit takes it all the same
+// (D-Q8). It asks no longer than until end, since clients wait.
 func (u *Unit) warnOfOwner(end time.Duration) {
 	name, _, ok := u.interfaceOf(u.record.Pair.VirtualIP)
 	wait := min(addressWait, end-u.env.Uptime())
@@ -61,8 +61,8 @@ func (u *Unit) warnOfOwner(end time.Duration) {
 	}
 }
 
-// bind takes the virtual address and announces it (D-30, D-31, D-48). Where that fails clients still find the unit at its own
-// address, and the operator is told.
+// bind takes the virtual address and announces it (D-30, D-31, D-48). Where that fails clients still find the
+// unit at its own address, and the operator is told.
 func (u *Unit) bind() {
 	a := u.record.Pair.VirtualIP
 	name, own, ok := u.interfaceOf(a)

@@ -1,8 +1,10 @@
-// Package pair is system D: two NAS units behind one virtual address. The active serves clients and copies its volume to the
-// standby on a schedule; the standby asks it every interval whether it is alive, and when the checks have failed it serves the
-// last image that it committed and takes the address. Nothing ever hands the role back: the pair is set up anew.
+// Package pair is system D: two NAS units behind one virtual address. The active serves clients and copies
+// its volume to the standby on a schedule; the standby asks it every interval whether it is alive, and when
+// the checks have failed it serves the last image that it committed and takes the address. Nothing ever hands
+// the role back: the pair is set up anew.
 //
-// Checks and copies go over the heartbeat path alone, so a standby cannot tell a cut cable from a dead active (HZ-D1).
+// Checks and copies go over the heartbeat path alone, so a standby cannot tell a cut cable from a dead active
+// (HZ-D1).
 package pair
 
 import (
@@ -17,7 +19,8 @@ import (
 	"firedrill/nodes/journal"
 )
 
-// Unit is the software of one NAS. A new one is made at every boot: what outlives a boot is record and volume.
+// Unit is the software of one NAS. A new one is made at every boot: what outlives a boot is record and
+// volume.
 type Unit struct {
 	config *Config
 	env    nodes.Env
@@ -43,7 +46,8 @@ type Unit struct {
 	alarms   []string      // reasons, in the order in which they were first raised
 }
 
-// record is what a unit remembers. It is written whole, and before anything that depends on it is said or done.
+// record is what a unit remembers. It is written whole, and before anything that depends on it is said or
+// done.
 type record struct {
 	Phase     Phase  // the last durable state
 	Epoch     uint64 // how often authority over this unit's data was given, by pairing or takeover
@@ -62,7 +66,8 @@ type hardware struct {
 	RaidLevel   string `json:",omitempty"`
 }
 
-// system is the system configuration as operators have changed it; nil is as in the config. It is part of every image (D-28).
+// system is the system configuration as operators have changed it; nil is as in the config. It is part of
+// every image (D-28).
 type system struct {
 	Services     *[]string `json:",omitempty"`
 	Notification string    `json:",omitempty"`
@@ -190,8 +195,8 @@ func (u *Unit) raidVolumes() int {
 	return u.config.RaidVolumes
 }
 
-// turn lets one task at a time through a stretch of code in which calls give way. It is not a lock of package sync,
-// for which nobody else could run to open it.
+// turn lets one task at a time through a stretch of code in which calls give way. It is not a lock of package
+// sync, for which nobody else could run to open it.
 type turn struct {
 	taken bool
 	free  nodes.Signal

@@ -17,11 +17,13 @@ import (
 	"firedrill/nodes/journal"
 )
 
-// volume is a unit's RAID volume: the files of the clients, or, on a standby, those of the last committed image.
+// volume is a unit's RAID volume: the files of the clients, or, on a standby, those of the last committed
+// image.
 //
-// Contents are appended to one file, the blocks, and never overwritten; a journal, the index, says which stretch of it is which
-// file. So a put is two appends, a snapshot is a copy of the index in memory, and an image is committed by one atomic append to the
-// index. What stood in the volume before stays there until that append is durable (D-69, D-INV-8).
+// Contents are appended to one file, the blocks, and never overwritten; a journal, the index, says which
+// stretch of it is which file. So a put is two appends, a snapshot is a copy of the index in memory, and an
+// image is committed by one atomic append to the index. What stood in the volume before stays there until
+// that append is durable (D-69, D-INV-8).
 type volume struct {
 	env      nodes.Env
 	inPlace  bool // files of an image count as soon as they come, not when it is committed (HZ-D4)
@@ -49,7 +51,8 @@ type head struct {
 	Lineage string // the pair for which the volume was erased last; "": it never was
 }
 
-// entry is one file. Version tells two contents of one path apart even if they are equal in length and checksum.
+// entry is one file. Version tells two contents of one path apart even if they are equal in length and
+// checksum.
 type entry struct {
 	Path    string
 	Offset  int64
@@ -81,7 +84,8 @@ type change struct {
 const (
 	volumeDir = "/volume"
 	indexPath = volumeDir + "/index"
-	// slackBytes is what may lie in the blocks, or in the index, that nothing refers to any more, before they are written anew.
+	// slackBytes is what may lie in the blocks, or in the index, that nothing refers to any more, before they
+	// are written anew.
 	slackBytes = 32 << 20
 	// fileMax is the largest file that the unit takes.
 	fileMax = 64 << 20
@@ -199,8 +203,8 @@ func (v *volume) begin() error {
 	return err
 }
 
-// appendBlocks puts a content at the end of the blocks. It is durable only after a sync, and belongs to no file yet; what a failed put
-// leaves there the next one overwrites.
+// appendBlocks puts a content at the end of the blocks. It is durable only after a sync, and belongs to no
+// file yet; what a failed put leaves there the next one overwrites.
 func (v *volume) appendBlocks(path string, data []byte, version uint64) (entry, error) {
 	e := entry{Path: path, Offset: v.end, Size: int64(len(data)), Sum: crc32.Checksum(data, castagnoli), Version: version}
 	_, err := v.blocks.WriteAt(data, v.end)
@@ -300,7 +304,8 @@ func (v *volume) list() []entry {
 // fresh reports whether the volume has never been used.
 func (v *volume) fresh() bool { return v.head.Blocks == 0 }
 
-// store fills a fresh volume with what next returns, until that is nil. A power loss on the way leaves it fresh.
+// store fills a fresh volume with what next returns, until that is nil. A power loss on the way leaves it
+// fresh.
 func (v *volume) store(next func() (path string, data []byte)) error {
 	v.using.take()
 	defer v.using.release()
@@ -415,8 +420,8 @@ func (v *volume) receive() {
 	v.using.release()
 }
 
-// discard forgets what was received of an image that is not committed (D-51). It waits for a file that is just being taken, which
-// would otherwise come to lie in a volume that has become somebody's live one.
+// discard forgets what was received of an image that is not committed (D-51). It waits for a file that is
+// just being taken, which would otherwise come to lie in a volume that has become somebody's live one.
 func (v *volume) discard() {
 	v.using.take()
 	v.staged = nil
@@ -452,8 +457,9 @@ func (v *volume) stage(want entry, data []byte) error {
 	return nil
 }
 
-// commit makes the files of the manifest the volume, in one step: those that were received and those that stay from the image
-// before. A file that is in neither is an error, and the old image stays (D-51, D-69, D-INV-8).
+// commit makes the files of the manifest the volume, in one step: those that were received and those that
+// stay from the image before. A file that is in neither is an error, and the old image stays (D-51, D-69,
+// D-INV-8).
 func (v *volume) commit(m manifest, i image) error {
 	if err := v.begin(); err != nil {
 		return err
@@ -502,7 +508,8 @@ func (v *volume) verify() error {
 	return nil
 }
 
-// contents lists what a unit's disk holds for clients (nodes.Kind.Contents). A standby's files are those of its image.
+// contents lists what a unit's disk holds for clients (nodes.Kind.Contents). A standby's files are those of
+// its image.
 func contents(fs afero.Fs) ([]nodes.Item, error) {
 	records, _, err := journal.Read(fs, recordPath)
 	if err != nil {

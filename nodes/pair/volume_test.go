@@ -20,7 +20,8 @@ import (
 	"firedrill/sim"
 )
 
-// machine is as much of an Env as a volume needs. Its power fails at the left-th operation of its disk, or not at all.
+// machine is as much of an Env as a volume needs. Its power fails at the left-th operation of its disk, or
+// not at all.
 type machine struct {
 	nodes.Env // nil: what is not below is not used
 	disk      *sim.Disk
@@ -51,7 +52,8 @@ type alone struct{}
 func (alone) Broadcast()              {}
 func (alone) Wait(time.Duration) bool { panic("nobody is there to end this wait") }
 
-// crashes calls f, and reports whether the power failed in it. What was not synced is lost, or comes through in part.
+// crashes calls f, and reports whether the power failed in it. What was not synced is lost, or comes through
+// in part.
 func (m *machine) crashes(at int, how sim.DiskFault, f func()) (crashed bool) {
 	defer func() {
 		m.left = 0
@@ -83,7 +85,8 @@ func (m *machine) open(t *testing.T, inPlace bool) *volume {
 	return v
 }
 
-// stock is what a volume holds, read back from its disk: contents by path, and the image under the empty path.
+// stock is what a volume holds, read back from its disk: contents by path, and the image under the empty
+// path.
 func (v *volume) stock(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -136,7 +139,8 @@ func receive(v *volume, id string, files map[string]string, lacking map[string]b
 	return v.commit(m, image{ID: id, Digest: m.digest()})
 }
 
-// entryOf is the entry that the active has of a content. Its version is as long as the content, so that equal ones are the same.
+// entryOf is the entry that the active has of a content. Its version is as long as the content, so that equal
+// ones are the same.
 func entryOf(path string, data []byte) entry {
 	v := &volume{blocks: nowhere{}}
 	e, _ := v.appendBlocks(path, data, uint64(len(data)))
@@ -177,8 +181,8 @@ var deeds = []struct {
 	}, func(map[string]string) {}},
 }
 
-// TestPowerLoss lets the power fail at every operation of the disk in every deed. What was there before is there whole, or what was
-// to be is (D-69); and when the deed was done, it is.
+// TestPowerLoss lets the power fail at every operation of the disk in every deed. What was there before is
+// there whole, or what was to be is (D-69); and when the deed was done, it is.
 func TestPowerLoss(t *testing.T) {
 	for _, d := range deeds {
 		for _, how := range []sim.DiskFault{"", sim.DiskTornWrite, sim.DiskUnsyncedLoss} {
@@ -214,8 +218,8 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
-// TestDiskFails lets every operation of the disk fail in every deed. After an error the stock is the old one, unless the index is
-// broken: then either. Once the disk is well the volume goes on.
+// TestDiskFails lets every operation of the disk fail in every deed. After an error the stock is the old one,
+// unless the index is broken: then either. Once the disk is well the volume goes on.
 func TestDiskFails(t *testing.T) {
 	for _, d := range deeds {
 		for _, operation := range []sim.DiskOperation{sim.DiskWrite, sim.DiskSync, sim.DiskCreate, sim.DiskRename} {
@@ -270,7 +274,8 @@ func TestVolumeGoesOn(t *testing.T) {
 	}
 }
 
-// TestFullDiskKeepsTheImage: a disk that is full in the middle of a sync costs the new image and not the old one (D-69).
+// TestFullDiskKeepsTheImage: a disk that is full in the middle of a sync costs the new image and not the old
+// one (D-69).
 func TestFullDiskKeepsTheImage(t *testing.T) {
 	m := newMachine()
 	v := used(t, m, false)
@@ -290,7 +295,8 @@ func TestFullDiskKeepsTheImage(t *testing.T) {
 	}
 }
 
-// TestImageIsWhole: what is not there whole is not committed, and what was received of it is forgotten (D-51).
+// TestImageIsWhole: what is not there whole is not committed, and what was received of it is forgotten
+// (D-51).
 func TestImageIsWhole(t *testing.T) {
 	m := newMachine()
 	v := used(t, m, false)
