@@ -143,6 +143,10 @@ func TestRanges(t *testing.T) {
 			t.Fatal("the same seed drew something else")
 		}
 	}
+	twins := "timeline:\n  - {at: 1s..9s, cut: lan, for: 1s..9s}\n"
+	if s := scenario(t, twins, 1).Timeline[0]; *s.When.At == s.For {
+		t.Errorf("two ranges drew the same %s: want a stream for each place", s.For)
+	}
 	if len(lows) < 190 {
 		t.Errorf("want different seeds to draw differently, have %d values of 200", len(lows))
 	}

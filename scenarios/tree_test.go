@@ -79,8 +79,18 @@ func TestDepth(t *testing.T) {
 		}
 		return strings.TrimSuffix(b.String(), "\n") + " b"
 	}
+	compact := func(n int) string { // Lists in the columns of their keys: two deep a turn.
+		var b strings.Builder
+		for i := range n / 2 {
+			b.WriteString("a:\n" + strings.Repeat("  ", i) + "- ")
+		}
+		if n%2 == 1 {
+			return b.String() + "a: b"
+		}
+		return b.String() + "b"
+	}
 	lists := func(n int) string { return strings.Repeat("- ", n) + "b" }
-	for name, nested := range map[string]func(int) string{"flow": flow, "maps": maps, "block": block} {
+	for name, nested := range map[string]func(int) string{"flow": flow, "maps": maps, "block": block, "compact": compact} {
 		t.Run(name, func(t *testing.T) {
 			wantTree(t, nested(MaxDepth))
 			wantMistake(t, nested(MaxDepth+1), "nested more than 16 deep")
