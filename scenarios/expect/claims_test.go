@@ -168,6 +168,9 @@ func TestSingleAddressOwner(t *testing.T) {
 			7m nas-b address-bound: 10.0.0.40 (lan)`, expect.Pass, nil},
 		{"this address", &expect.SingleAddressOwner{Address: address("10.0.0.40")}, takesOver, expect.Violation, nil},
 		{"one that nobody bound", &expect.SingleAddressOwner{Address: address("10.0.0.41")}, takesOver, expect.Vacuous, nil},
+		{"since it was given up", &expect.SingleAddressOwner{Since: "mend"}, takesOver + `
+			6m nas-b address-released: 10.0.0.40 (lan)
+			step 7m mend`, expect.Pass, nil},
 		{"since it was over", &expect.SingleAddressOwner{Since: "mend"}, takesOver + `
 			6m nas-b powered-off
 			step 7m mend`, expect.Pass, nil},
@@ -235,6 +238,10 @@ func TestServing(t *testing.T) {
 		{"by one", &expect.Serving{Clients: "office", By: "nas-b", Since: "death", Within: within("2m1s")}, served, expect.Pass, nil},
 		{"too late for one client", &expect.Serving{Clients: "office", By: "nas-b", Since: "death", Within: within("2m0.999999999s")}, served,
 			expect.Violation, []string{"1 of 2 clients of office were not served by nas-b in time: office-2 was served first at 7m1s"}},
+		{"asked before the step, answered after it", &expect.Serving{Clients: "office", By: "nas-a", Since: "death"}, `
+			step 5m death
+			4m..5m0.5s office-1 get /a by nas-a
+			4m..5m0.5s office-2 get /a by nas-a`, expect.Pass, nil},
 		{"by the other", &expect.Serving{Clients: "office", By: "nas-a"}, served, expect.Violation, []string{"office-1 was not served"}},
 		{"a client that never asked", &expect.Serving{Clients: "office"}, `1m..1m1s office-1 put /a v1 by nas-a`, expect.Violation,
 			[]string{"office-2 was not served"}},

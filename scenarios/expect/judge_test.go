@@ -107,6 +107,20 @@ func TestCharging(t *testing.T) {
 	}
 }
 
+// TestTooMuchIsNoLoss: that a write is there which cannot be in the image is no loss, and nothing accounts for it.
+func TestTooMuchIsNoLoss(t *testing.T) {
+	h := hazard("HZ", expect.Instance{Over: time.Hour,
+		Breach: expect.Breach{Until: time.Hour, Machines: []string{"nas-a", "nas-b"}, Lost: []uint64{1, 2, 3}}})
+	h.Excuses = []string{"lost_writes"}
+	r := made.Run(kind, nil, units, replaced, `
+		3m..3m1s c put /a v1 by nas-a
+		disk nas-b /a=v1`)
+	j := expect.Judge(r, nil, []expect.Claim{&expect.LostWrites{Lost: expect.LostAfterLastImage}, shows("HZ")}, []expect.Hazard{h})
+	if c := j.Claims[0]; c.Verdict != expect.Violation || c.Charged != nil {
+		t.Errorf("is %s, charged to %v; want a violation that is charged to nothing", c.Verdict, c.Charged)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	pass := &clause{"fine", expect.Finding{Verdict: expect.Pass}}
 	vacuous := &clause{"empty", expect.Finding{Verdict: expect.Vacuous, Evidence: []string{"nothing there"}}}

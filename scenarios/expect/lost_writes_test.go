@@ -172,6 +172,18 @@ func TestLostWrites(t *testing.T) {
 			1m59s..2m1s c put /a v1 by nas-a
 			3m..3m1s c put /b v2 by nas-a
 			disk nas-b /old=v0 /new=v9 /a=v1`, expect.Pass, nil},
+		{"one sent as the snapshot was made, and kept", lost("after-last-image"), replaced + kept + `
+			2m..3m1s c put /a v1 by nas-a
+			3m..3m1s c put /b v2 by nas-a
+			disk nas-b /old=v0 /new=v9 /a=v1`, expect.Pass, nil},
+		{"an image that was erased again", lost("after-last-image"), `
+			1m nas-a sync-begun: 6
+			1m1s nas-b image-committed: 6
+			1m30s nas-b erased
+			4m nas-a powered-off
+			5m nas-b role: active, access: read-write, address-bound: 10.0.0.40 (lan)
+			5m nas-b took-over image=6
+			3m..3m1s c put /a v1 by nas-a` + kept + disks, expect.Violation, nil},
 		{"one newer than the image, and there", lost("after-last-image"), replaced + kept + `
 			2m0.000000001s..3m1s c put /a v1 by nas-a
 			3m..3m1s c put /b v2 by nas-a
@@ -188,7 +200,8 @@ func TestLostWrites(t *testing.T) {
 		{"what was lost after redundancy was back", lost("after-last-image"), replaced + kept + `
 			10m nas-a booted
 			11m nas-b ready
-			12m..12m1s c put /a v1 by nas-a` + disks, expect.Violation, nil},
+			12m..12m1s c put /a v1 by nas-a
+			20m nas-b ready` + disks, expect.Violation, nil},
 		{"nothing was written since the image", lost("after-last-image"), replaced + kept + disks, expect.Vacuous, nil},
 		{"no takeover", lost("after-last-image"), `1m..1m1s c put /a v1 by nas-a
 			disk nas-a /a=v1`, expect.Vacuous, nil},

@@ -12,9 +12,9 @@ import (
 
 // splitBrain is HZ-D1: the standby takes over though its active lives. Preconditions, by the world: the heartbeat
 // path was cut while the active ran; or the active stood still for as long as D-46 wants and went on; or only its
-// software was gone, while its kernel kept the address, which breaks IDEAL-3 alone. Observation: both had the
-// address, or both were writers, and that began while the preconditions held or in the work of the takeover that
-// they led to.
+// software was gone, or never went on, while its kernel kept the address, which breaks IDEAL-3 alone. Observation:
+// both had the address, or both were writers, and that began while the preconditions held or in the work of the
+// takeover that they led to.
 func splitBrain(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
@@ -60,10 +60,15 @@ func (t *taken) livingCauses() []livingCause {
 			text: fmt.Sprintf("%s was cut from %s to %s while %s lived", t.Heartbeat, nodes.FormatDuration(p.From),
 				nodes.FormatDuration(p.Until), t.Active)})
 	}
-	if p, any := t.Silence.has(still, reach); any && p.Ended >= 0 && t.alive(p.Until) {
-		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until,
-			text: fmt.Sprintf("%s was %s from %s to %s and went on", t.Active, p.State, nodes.FormatDuration(p.From),
-				nodes.FormatDuration(p.Until))})
+	if p, any := t.Silence.has(still, reach); any {
+		end := "and went on"
+		wentOn := p.Ended >= 0 && t.alive(p.Until)
+		if !wentOn {
+			end = "and never went on"
+		}
+		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until, addressOnly: !wentOn,
+			text: fmt.Sprintf("%s was %s from %s to %s %s", t.Active, p.State, nodes.FormatDuration(p.From),
+				nodes.FormatDuration(p.Until), end)})
 	}
 	if p, any := t.Silence.has(dead, reach); any && p.State != sim.StateOff {
 		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until, addressOnly: true,
