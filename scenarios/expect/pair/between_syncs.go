@@ -115,7 +115,8 @@ func newestErased(r *expect.Run) []expect.Instance {
 			at := erased[0].At
 			lost := r.WritesIn(t.Standby, t.At, at)
 			i := t.instance(p.From, at,
-				"%s, which had served since %s, was set up as standby of %s and erased at %s: %s", t.Standby, nodes.FormatDuration(t.Serving), t.Active, nodes.FormatDuration(at), expect.Told(lost))
+				"%s, which had served since %s, was set up as standby of %s and erased at %s: %s",
+				t.Standby, nodes.FormatDuration(t.Serving), t.Active, nodes.FormatDuration(at), expect.Told(lost))
 			i.Over, i.Lost, i.Events = r.End, ids(lost), []int{erased[0].Seq}
 			i.Measures = []expect.Measure{
 				{Name: "erased_writes", Value: float64(len(lost)), Unit: "operations"},
