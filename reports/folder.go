@@ -76,20 +76,24 @@ func inside(o *scenarios.Outcome) string {
 	return filepath.Join(filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
 }
 
-// Write writes run.json of a play and, where trace says so, its trace.jsonl.
+// Write writes run.json of a play and, where trace says so, its trace.jsonl. Without, one that an earlier play left is taken
+// away: it is not the trace of this one.
 func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	dir := f.Play(o)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
+	traceFile := filepath.Join(dir, "trace.jsonl")
 	if trace && o.Run != nil {
 		var b strings.Builder
 		if err := WriteTrace(&b, o.Run.Events); err != nil {
 			return err
 		}
-		if err := replace(filepath.Join(dir, "trace.jsonl"), []byte(b.String())); err != nil {
+		if err := replace(traceFile, []byte(b.String())); err != nil {
 			return err
 		}
+	} else if err := os.Remove(traceFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	text, err := encode(NewRun(o), "  ")
 	if err != nil {

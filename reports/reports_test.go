@@ -278,3 +278,19 @@ func TestMomentsTellTheTimeAsScenariosDo(t *testing.T) {
 		}
 	}
 }
+
+func TestTraceOfAnEarlierPlayIsTakenAway(t *testing.T) {
+	f, err := NewPlainFolder(t.TempDir(), "healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := passed("healthy", 1)
+	for _, trace := range []bool{true, false} {
+		if err := f.Write(o, trace); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(f.Play(o), "trace.jsonl")); (err == nil) != trace {
+			t.Errorf("want trace.jsonl %t, have %v", trace, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,13 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-func main() { os.Exit(firedrill(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if os.Getenv("GOGC") == "" {
+		// A play makes much garbage and holds little: for some 200 MB more, it takes an eighth less of the processor.
+		debug.SetGCPercent(400)
+	}
+	os.Exit(firedrill(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // firedrill runs the command with these arguments and returns its exit status.
 func firedrill(args []string, stdout, stderr io.Writer) int {

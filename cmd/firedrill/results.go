@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"firedrill/reports"
@@ -19,6 +20,7 @@ type results struct {
 	groups  map[string]*group // by the scenario's name
 	longest int               // of the names
 	stdout  io.Writer
+	stderr  io.Writer
 	text    *reports.Text // nil: JSON lines instead
 	trace   bool          // of every play
 	bar     *progress
@@ -38,7 +40,7 @@ type group struct {
 
 // newResults makes the folder of each scenario, so that one that cannot be written is known before anything is played.
 func newResults(o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer) (*results, error) {
-	r := &results{stdout: stdout, trace: o.trace, begin: time.Now(), groups: map[string]*group{}}
+	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), groups: map[string]*group{}}
 	if !o.json {
 		r.text = reports.NewText(stdout, wantsColour(stdout))
 	}
@@ -84,8 +86,14 @@ func (r *results) take(result scenarios.Result) error {
 	o, g := result.Outcome, r.groups[result.Case.File.Name]
 	r.weigh(o.Verdict, o.Err)
 	fresh := g.summary.Add(o)
+	written := g.folder.Write(o, r.trace || len(fresh) > 0)
+	if written != nil {
+		written = &exit{statusFault, fmt.Errorf("results of %s, seed %d: %w", o.Scenario.Case, o.Scenario.Seed, written)}
+	}
 	for _, f := range fresh {
-		f.Trace = filepath.Join(g.folder.Shown(o), "trace.jsonl")
+		if written == nil && o.Run != nil {
+			f.Trace = filepath.Join(g.folder.Shown(o), "trace.jsonl")
+		}
 	}
 	var printed error
 	if r.text == nil {
@@ -94,10 +102,10 @@ func (r *results) take(result scenarios.Result) error {
 	for _, j := range result.Range {
 		r.weigh(j.Verdict, nil)
 		g.summary.AddRange(result.Case.Name, j)
-	}
-	written := g.folder.Write(o, r.trace || len(fresh) > 0)
-	if written != nil {
-		written = &exit{statusFault, fmt.Errorf("results of %s, seed %d: %w", o.Scenario.Case, o.Scenario.Seed, written)}
+		if r.text == nil { // There is no play in whose line it could stand.
+			_, err := fmt.Fprintf(r.stderr, "firedrill: %s, all seeds: %s: %s\n", result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
+			printed = errors.Join(printed, err)
+		}
 	}
 	if float64(g.summary.Plays) == g.plays {
 		printed = errors.Join(printed, r.tell(g))
