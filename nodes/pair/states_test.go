@@ -8,6 +8,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
+	"firedrill/sim"
 )
 
 // The tests of this file go through the state machine of spec 5.3, a row each, with the rows beside it that
@@ -227,6 +228,35 @@ func TestTakeover(t *testing.T) {
 	r.run(5 * time.Minute)
 	if r.count("nas-b", pair.FactCheckSent, "") != checks {
 		t.Error("a survivor has nobody to check (D-60)")
+	}
+}
+
+// The power fails in the middle of a takeover. Before the role is durable the unit is a standby again, and takes over anew; as soon as
+// the address has moved it is what it was about to be: one that forgot would be a standby of nobody.
+func TestPowerLossInTakeover(t *testing.T) {
+	for _, c := range []struct {
+		moment func(event) bool
+		boots  pair.Phase
+	}{
+		{phaseIs("nas-b", pair.Takeover), pair.Standby},
+		{func(e event) bool { return e.Machine == "nas-b" && e.Name == sim.FactAddressBound }, pair.ActiveSolo},
+	} {
+		r := newRig(t)
+		r.pair()
+		b := r.world.Machine("nas-b")
+		cancel := r.world.OnFact(c.moment, func(event) { b.PowerOff() })
+		r.world.Machine("nas-a").PowerOff()
+		r.run(70 * time.Second)
+		cancel()
+		if b.State() != sim.StateOff {
+			t.Fatal("the moment never came")
+		}
+		b.Boot(nil)
+		r.run(30 * time.Second)
+		r.want("nas-b", c.boots)
+		r.run(4 * time.Minute)
+		r.want("nas-b", pair.ActiveSolo)
+		r.owners("nas-b")
 	}
 }
 
