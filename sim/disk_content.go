@@ -43,23 +43,28 @@ func (c *content) write(off int64, p []byte) {
 		}
 		k := &c.chunks[i]
 		c.room -= int64(len(k.bytes))
-		k.write(at, p[:n])
+		k.write(at, p[:n], i > 0)
 		c.room += int64(len(k.bytes))
 		p, off = p[n:], off+int64(n)
 	}
 	c.size = max(c.size, off)
 }
 
-func (k *chunk) write(at int, p []byte) {
+// write puts p at at. One that is no file's first is made as large as it may become: a file that has grown that far is
+// likely to go on growing, a little at a time.
+func (k *chunk) write(at int, p []byte, growing bool) {
 	end, had := at+len(p), len(k.bytes)
 	switch fresh := k.shared || cap(k.bytes) < end; {
-	case fresh && at == 0 && end >= had && had == 0:
+	case fresh && at == 0 && had == 0 && (!growing || end == chunkSize):
 		// The usual file, written in one go: no zeroing, no slack.
 		k.bytes, k.shared = append([]byte(nil), p...), false
 		return
 	case fresh:
-		held := max(end, had)
-		bytes := make([]byte, held, max(held, min(chunkSize, 2*had)))
+		held, room := max(end, had), 2*had
+		if growing {
+			room = chunkSize
+		}
+		bytes := make([]byte, held, max(held, min(chunkSize, room)))
 		copy(bytes, k.bytes)
 		k.bytes, k.shared = bytes, false
 	case end > had:
