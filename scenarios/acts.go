@@ -24,7 +24,8 @@ type faultForm struct {
 	keys []string
 }
 
-// faultForms are the verbs that are faults: made once, since every key of every step of every case is looked up here.
+// faultForms are the verbs that are faults: made once, since every key of every step of every case
+// is looked up here.
 var faultForms = func() map[string]*faultForm {
 	forms := map[string]*faultForm{}
 	for _, v := range faults.All() {
@@ -215,7 +216,8 @@ func (b *builder) readProbe(n *node, k *probeKeys) any {
 	return nil
 }
 
-// checkProbedAddress checks that somebody could own the address that is probed, and that the prober can ask there.
+// checkProbedAddress checks that somebody could own the address that is probed, and that the prober
+// can ask there.
 func (b *builder) checkProbedAddress(n *node, asked bool) {
 	address := n.get("with").get("address")
 	if address == nil || address.shape != scalar {
@@ -257,7 +259,8 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 	}
 }
 
-// population is how many machines and clients are on a segment. The operator counts, the prober elsewhere does not.
+// population is how many machines and clients are on a segment. The operator counts, the prober
+// elsewhere does not.
 func (b *builder) population(segment string) int {
 	n := len(b.machinesOn(segment))
 	for _, c := range b.s.Clients {
@@ -296,7 +299,8 @@ func (b *builder) machinesOn(segment string) []string {
 	return names
 }
 
-// boots reads the configuration with which a step boots or restarts machines: the declared one with `with` laid over it.
+// boots reads the configuration with which a step boots or restarts machines: the declared one with
+// `with` laid over it.
 func (b *builder) boots(n *node, fault faults.Fault) bool {
 	var config *faults.Config
 	var names []string

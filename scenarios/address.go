@@ -9,8 +9,8 @@ import (
 	"firedrill/sim"
 )
 
-// findAddresses collects every address that the case names anywhere: none of them is given away, since it may become a virtual
-// address later, or be one that nobody is to answer for.
+// findAddresses collects every address that the case names anywhere: none of them is given away,
+// since it may become a virtual address later, or be one that nobody is to answer for.
 func (b *builder) findAddresses(n *node) {
 	for _, e := range n.entries {
 		b.findAddresses(e.value)
@@ -108,8 +108,8 @@ func (p *pool) take(owner string) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// place gives an address to everything that has none yet: machines first, then clients, then the prober, so that a client more
-// moves no machine.
+// place gives an address to everything that has none yet: machines first, then clients, then the
+// prober, so that a client more moves no machine.
 func (b *builder) place() {
 	pools := map[string]*pool{}
 	for i := range b.s.Segments {
@@ -146,8 +146,8 @@ func (b *builder) place() {
 	b.resolve()
 }
 
-// placeProber gives the prober an address on a segment, if there is one left: a cable between two machines may have a subnet
-// for two. It has to be there where something is asked of it.
+// placeProber gives the prober an address on a segment, if there is one left: a cable between two
+// machines may have a subnet for two. It has to be there where something is asked of it.
 func (b *builder) placeProber(p *pool) {
 	s := p.segment
 	if !s.Subnet.IsValid() {
@@ -203,7 +203,8 @@ func (b *builder) resolve() {
 	}
 }
 
-// target is the address that ADDRESS, MACHINE or either with :PORT means from a segment. The port is 80 unless told otherwise.
+// target is the address that ADDRESS, MACHINE or either with :PORT means from a segment. The port
+// is 80 unless told otherwise.
 func (b *builder) target(n *node, text, from string) netip.AddrPort {
 	if n == nil || n.shape != scalar || text == "" || b.segment(from) == nil {
 		return netip.AddrPort{}
@@ -246,7 +247,8 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// routed reports whether a segment joins others, which is told where it stands: what lies beyond it is not looked at.
+// routed reports whether a segment joins others, which is told where it stands: what lies beyond it
+// is not looked at.
 func (b *builder) routed() bool {
 	return slices.ContainsFunc(b.root.get("segments").named(), func(e entry) bool { return e.value.get("joins") != nil })
 }

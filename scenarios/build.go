@@ -98,7 +98,8 @@ func (b *builder) readFile() fileKeys {
 	}
 	b.checkCovers(b.root)
 	s := b.s
-	s.Name, s.Covers, s.Start, s.Stop, s.Settle, s.Operator = keys.Name, keys.Covers, keys.Start, keys.Stop, keys.Settle, keys.Operator
+	s.Name, s.Covers, s.Operator = keys.Name, keys.Covers, keys.Operator
+	s.Start, s.Stop, s.Settle = keys.Start, keys.Stop, keys.Settle
 	return keys
 }
 

@@ -13,8 +13,9 @@ import (
 	"firedrill/nodes"
 )
 
-// Check finds what no scenario could be read with: two kinds or claims of one name, a key of a kind that every machine has,
-// a field of a type that is not read. Whoever brings a kind of their own learns it from the first file that they parse.
+// Check finds what no scenario could be read with: two kinds or claims of one name, a key of a kind
+// that every machine has, a field of a type that is not read. Whoever brings a kind of their own
+// learns it from the first file that they parse.
 func (c *Catalogue) Check() error {
 	var wrong []error
 	kinds, claims := map[string]bool{}, map[string]bool{}

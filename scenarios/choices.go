@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Nearest returns the choices, the one most like what somebody wrote first. Equally unlike ones keep their order.
+// Nearest returns the choices, the one most like what somebody wrote first. Equally unlike ones
+// keep their order.
 func Nearest(have string, choices []string) []string {
 	sorted := slices.Clone(choices)
 	slices.SortStableFunc(sorted, func(a, b string) int { return distance(have, a) - distance(have, b) })
@@ -37,7 +38,8 @@ func alternatives(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// no says that there is no such thing, and what there is instead: `no machine "nas-c"; the machines are nas-a, nas-b`.
+// no says that there is no such thing, and what there is instead: `no machine "nas-c"; the machines
+// are nas-a, nas-b`.
 func no(what, have string, choices []string) string {
 	switch sorted := Nearest(have, choices); {
 	case len(sorted) == 0:
@@ -52,7 +54,8 @@ func no(what, have string, choices []string) string {
 	}
 }
 
-// distance is how many letters have to be changed, added, dropped or swapped with their neighbour to get from a to b.
+// distance is how many letters have to be changed, added, dropped or swapped with their neighbour
+// to get from a to b.
 func distance(a, b string) int {
 	const longest = 64 // Nobody names anything like this; a huge word must not cost a huge table.
 	a, b = a[:min(len(a), longest)], b[:min(len(b), longest)]

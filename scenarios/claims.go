@@ -58,7 +58,8 @@ func (b *builder) readClaim(n *node, i int) expect.Claim {
 		b.noClaim(n, name, at)
 		return nil
 	}
-	if form.Kinds != nil && !b.blind && !slices.ContainsFunc(b.kinds, func(k *nodes.Kind) bool { return slices.Contains(form.Kinds, k.Name) }) {
+	about := func(k *nodes.Kind) bool { return slices.Contains(form.Kinds, k.Name) }
+	if form.Kinds != nil && !b.blind && !slices.ContainsFunc(b.kinds, about) {
 		b.fault(at, "claim %q is about machines of kind %s; there is none", name, strings.Join(form.Kinds, ", "))
 	}
 	claim := form.New()

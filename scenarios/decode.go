@@ -14,7 +14,8 @@ import (
 	"firedrill/nodes"
 )
 
-// decoder reads trees into structs, by the tags that nodes.Kind.Config describes. One decoder reads one case with one seed.
+// decoder reads trees into structs, by the tags that nodes.Kind.Config describes. One decoder reads
+// one case with one seed.
 type decoder struct {
 	m    *notes
 	refs references
@@ -30,8 +31,9 @@ type references interface {
 // fault notes a mistake.
 func (d *decoder) fault(at place, format string, args ...any) { d.m.addf(at, format, args...) }
 
-// fields reads a map into the structs, each of which knows some of its keys. What names the map in messages: `machine nas-a`.
-// More are keys that somebody else reads. It reports whether all was well.
+// fields reads a map into the structs, each of which knows some of its keys. What names the map in
+// messages: `machine nas-a`. More are keys that somebody else reads. It reports whether all was
+// well.
 func (d *decoder) fields(n *node, path, what string, more []string, targets ...any) bool {
 	if n.shape != mapping {
 		d.fault(n.at, "want %s as a map {KEY: VALUE, ..}, have %s", what, n.shape)

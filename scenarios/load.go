@@ -31,8 +31,9 @@ func read(r io.Reader, file string, cat *Catalogue) (*File, error) {
 	return Parse(file, text, cat)
 }
 
-// LoadDir reads and checks all scenarios of a directory and of those below it, in the order of their paths. The error joins what
-// is wrong in each file; the files that are right are returned beside it. A directory without scenarios is an error.
+// LoadDir reads and checks all scenarios of a directory and of those below it, in the order of
+// their paths. The error joins what is wrong in each file; the files that are right are returned
+// beside it. A directory without scenarios is an error.
 func LoadDir(dir string, cat *Catalogue) ([]*File, error) {
 	return LoadFS(os.DirFS(dir), dir, cat)
 }
@@ -77,8 +78,8 @@ func LoadFS(fsys fs.FS, dir string, cat *Catalogue) ([]*File, error) {
 // enough is after how many mistakes no further case is checked.
 const enough = 500
 
-// Parse reads and checks the text of a scenario. The path is for messages; the scenario's name has to be the file's name, unless
-// the path does not end in .yaml. What is wrong is a *Mistakes.
+// Parse reads and checks the text of a scenario. The path is for messages; the scenario's name has
+// to be the file's name, unless the path does not end in .yaml. What is wrong is a *Mistakes.
 func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 	if err := cat.Check(); err != nil {
 		return nil, fmt.Errorf("the catalogue: %w", err)
@@ -169,8 +170,8 @@ func (f *File) Select(path string) ([]*Case, error) {
 	return cases, nil
 }
 
-// Scenario makes the scenario of a seed: every range is drawn. The error is for what no end of a range showed, such as a
-// config that is wrong only in the middle.
+// Scenario makes the scenario of a seed: every range is drawn. The error is for what no end of a
+// range showed, such as a config that is wrong only in the middle.
 func (c *Case) Scenario(seed uint64) (*Scenario, error) {
 	m := &notes{path: c.File.Path}
 	ranges := 0

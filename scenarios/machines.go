@@ -48,7 +48,8 @@ func (b *builder) readMachines() {
 	}
 }
 
-// checkDefaults checks the defaults of a kind of which there is no machine; those of others are checked with the machines.
+// checkDefaults checks the defaults of a kind of which there is no machine; those of others are
+// checked with the machines.
 func (b *builder) checkDefaults(e entry) {
 	kind := b.kind(e.key)
 	if kind == nil {
@@ -103,8 +104,8 @@ func (b *builder) readMachine(e entry, defaults *node) {
 	}
 }
 
-// readKind finds the kind of a machine. Where there is none it returns one without anything, so that what else is wrong with
-// the machine is found all the same.
+// readKind finds the kind of a machine. Where there is none it returns one without anything, so
+// that what else is wrong with the machine is found all the same.
 func (b *builder) readKind(e entry) *nodes.Kind {
 	k := e.value.get("kind")
 	if k == nil || k.shape != scalar {
@@ -213,10 +214,12 @@ func (b *builder) readClients() {
 	}
 }
 
-// reserved are words that a step uses where a machine, clients or a segment may stand, and the machine of the harness itself.
+// reserved are words that a step uses where a machine, clients or a segment may stand, and the
+// machine of the harness itself.
 var reserved = []string{"all", "nobody", "several", "operator"}
 
-// checkNames checks that a word never means two things: a machine, a role, clients or one of their machines.
+// checkNames checks that a word never means two things: a machine, a role, clients or one of their
+// machines.
 func (b *builder) checkNames() {
 	roles := b.roles()
 	for _, e := range b.root.get("machines").named() {

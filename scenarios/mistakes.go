@@ -8,7 +8,8 @@ import (
 	"unicode"
 )
 
-// Mistake is one thing that is wrong in a scenario file, and where. Lines and columns count from 1; columns count characters.
+// Mistake is one thing that is wrong in a scenario file, and where. Lines and columns count from 1;
+// columns count characters.
 type Mistake struct {
 	Line, Column int
 	Message      string
@@ -28,7 +29,8 @@ const longestMessage = 500
 // shownMistakes is how many mistakes Error shows; it counts the rest.
 const shownMistakes = 50
 
-// Error shows each mistake as `file:line:column: message`, and the lines of the file with a caret below them.
+// Error shows each mistake as `file:line:column: message`, and the lines of the file with a caret
+// below them.
 func (m *Mistakes) Error() string {
 	var b strings.Builder
 	for i, mistake := range m.List {
@@ -70,7 +72,8 @@ func (m *Mistakes) excerpt(b *strings.Builder, at Mistake) {
 // clipWidth is how many columns of a line are shown.
 const clipWidth = 100
 
-// window tells how many characters of a long line to leave out before what is shown, and where in the rest a column is.
+// window tells how many characters of a long line to leave out before what is shown, and where in
+// the rest a column is.
 func window(line string, column int) (skip, caret int) {
 	caret = min(column, len([]rune(line))+1) - 1
 	if caret >= clipWidth-10 {
@@ -79,7 +82,8 @@ func window(line string, column int) (skip, caret int) {
 	return skip, caret - skip
 }
 
-// clip cuts a line down to what a terminal can show. A file is data: a control character in it must not reach the terminal.
+// clip cuts a line down to what a terminal can show. A file is data: a control character in it must
+// not reach the terminal.
 func clip(line string, skip int) string {
 	runes := []rune(line)
 	runes = runes[min(skip, len(runes)):]
@@ -100,8 +104,8 @@ func clip(line string, skip int) string {
 // place is where something stands in a file.
 type place struct{ line, column int }
 
-// notes collects the mistakes of a file. Cases share most of their text, so the same mistake is found again and again: it is
-// kept once.
+// notes collects the mistakes of a file. Cases share most of their text, so the same mistake is
+// found again and again: it is kept once.
 type notes struct {
 	path string
 	text string
@@ -110,7 +114,8 @@ type notes struct {
 	done map[place]bool // nothing more is to be said of these places
 }
 
-// lastf is addf, after which what else is wrong in the same place is not told: it would be a consequence.
+// lastf is addf, after which what else is wrong in the same place is not told: it would be a
+// consequence.
 func (m *notes) lastf(at place, format string, args ...any) {
 	m.addf(at, format, args...)
 	if m.done == nil {

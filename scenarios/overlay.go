@@ -26,8 +26,8 @@ func merge(below, above *node) *node {
 	return merged
 }
 
-// mergeStep lays an overlay over a step: another time replaces the whole time, a verb drops the old `with`, another verb every
-// old adverb.
+// mergeStep lays an overlay over a step: another time replaces the whole time, a verb drops the old
+// `with`, another verb every old adverb.
 func mergeStep(step, above *node) *node {
 	parts, aboveParts := partsOf(step), partsOf(above)
 	old, verb := verbOf(step), verbOf(above)
@@ -76,8 +76,8 @@ const (
 	partRest
 )
 
-// partsOf tells to which part of a step each of its keys belongs. A key that both a time and a verb can have, such as nth,
-// belongs to what it stands behind.
+// partsOf tells to which part of a step each of its keys belongs. A key that both a time and a verb
+// can have, such as nth, belongs to what it stands behind.
 func partsOf(step *node) map[string]int {
 	parts := map[string]int{}
 	verb := ""
@@ -123,8 +123,8 @@ type stepPatch struct {
 	value *node // skip, twice, swap, or a map
 }
 
-// apply makes the timeline of a case. A step that one overlay skips stays skipped, whatever others change in it, so that the
-// order of the axes does not matter for that.
+// apply makes the timeline of a case. A step that one overlay skips stays skipped, whatever others
+// change in it, so that the order of the axes does not matter for that.
 func (e *timelineEdit) apply(m *notes, timeline []*node) []*node {
 	steps := slices.Clone(timeline)
 	find := func(name string) int {
@@ -182,7 +182,8 @@ func stepName(step *node) string {
 	return ""
 }
 
-// namedSteps gives every step a name: its own, or step-N by its place in the file, so that leaving one out renames no other.
+// namedSteps gives every step a name: its own, or step-N by its place in the file, so that leaving
+// one out renames no other.
 func namedSteps(timeline *node) *node {
 	if timeline == nil || timeline.shape != list {
 		return timeline

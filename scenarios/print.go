@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// YAML prints the case as a plain file, after all overlays: without variants, every step with its name. It reads back as
-// the same scenario.
+// YAML prints the case as a plain file, after all overlays: without variants, every step with its
+// name. It reads back as the same scenario.
 func (c *Case) YAML() string {
 	var b strings.Builder
 	for _, line := range strings.Split(c.File.Doc, "\n") {
@@ -64,7 +64,8 @@ func flow(n *node) string {
 // bare are the words that mean themselves without quotes.
 var bare = regexp.MustCompile(`^-?[A-Za-z0-9_/.][A-Za-z0-9_/.+%-]*(:[A-Za-z0-9_/.+%-]+)*$`)
 
-// flowWord prints a word, in quotes where it had them, or where a reader would take it for something else.
+// flowWord prints a word, in quotes where it had them, or where a reader would take it for
+// something else.
 func flowWord(s string, quoted bool) string {
 	if !quoted && bare.MatchString(s) && !isNull(s) && !isBoolean(s) && s != "..." {
 		return s

@@ -13,8 +13,8 @@ import (
 	"firedrill/sim"
 )
 
-// draw decides what `A..B` is: the lower end, the upper end, or what a seed draws. Each place in a scenario has a stream of its
-// own, so that one more range changes nothing elsewhere.
+// draw decides what `A..B` is: the lower end, the upper end, or what a seed draws. Each place in a
+// scenario has a stream of its own, so that one more range changes nothing elsewhere.
 type draw struct {
 	end  end
 	seed uint64

@@ -17,7 +17,8 @@ var worldFacts = []string{
 	nodes.FactReady, nodes.FactSync, nodes.FactRole, nodes.FactAccess, nodes.FactPhase, nodes.FactServing, "answered",
 }
 
-// facts are all that a step can wait for: those of the world, and what the kinds of the case's machines note.
+// facts are all that a step can wait for: those of the world, and what the kinds of the case's
+// machines note.
 func (b *builder) facts() []string {
 	all := slices.Clone(worldFacts)
 	for _, k := range b.kinds {
@@ -139,8 +140,8 @@ func (b *builder) inSomeSubnet(a netip.Addr) string {
 	return fmt.Sprintf("address %s is in no subnet; there are %s", a, strings.Join(subnets, ", "))
 }
 
-// later reports whether a word belongs to the language but cannot be played yet. Where is what it would be: a verb, a kind, a
-// claim, a fact, or the map in which it stands as a key.
+// later reports whether a word belongs to the language but cannot be played yet. Where is what it
+// would be: a verb, a kind, a claim, a fact, or the map in which it stands as a key.
 func later(word, where string) bool {
 	where, _, _ = strings.Cut(where, " ")
 	return slices.Contains(laterWords[where], word)

@@ -1,5 +1,6 @@
-// Package scenarios holds what is played and what must hold: Load and Parse read files and find all their mistakes, Case.Scenario
-// draws what a seed decides, Play plays one case with one seed in a world and judges it.
+// Package scenarios holds what is played and what must hold: Load and Parse read files and find all
+// their mistakes, Case.Scenario draws what a seed decides, Play plays one case with one seed in a
+// world and judges it.
 package scenarios
 
 import (
@@ -52,8 +53,8 @@ type Scenario struct {
 	Stop       time.Duration
 	Settle     time.Duration
 	Operator   string // the segment from which operators ask
-	// Prober has an interface on every segment that has a free address for it, for questions that are really asked. Operator
-	// requests leave from its interface on the segment Operator.
+	// Prober has an interface on every segment that has a free address for it, for questions that
+	// are really asked. Operator requests leave from its interface on the segment Operator.
 	Prober   []sim.Interface
 	Segments []sim.Segment
 	Machines []Machine
@@ -148,7 +149,8 @@ type Access struct {
 	To, Via          string
 	Size             nodes.Size
 	With             nodes.Values
-	// Target is To, or else that of the clients, resolved to an address; Dial is Via, or Target where there is none.
+	// Target is To, or else that of the clients, resolved to an address; Dial is Via, or Target
+	// where there is none.
 	Target, Dial netip.AddrPort
 }
 

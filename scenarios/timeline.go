@@ -200,7 +200,8 @@ func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	}
 }
 
-// timekeeper knows the earliest time at which the next step can fire, with the ranges above it drawn as late as can be.
+// timekeeper knows the earliest time at which the next step can fire, with the ranges above it
+// drawn as late as can be.
 type timekeeper struct {
 	earliest time.Duration
 	unsure   bool // it waits for a fact: it may fire later still

@@ -12,8 +12,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of a scenario file. They are checked before parsing: the parser takes gigabytes for 64 KiB of opening brackets, and
-// memory by the square of the keys of one map.
+// Limits of a scenario file. They are checked before parsing: the parser takes gigabytes for 64 KiB
+// of opening brackets, and memory by the square of the keys of one map.
 const (
 	MaxBytes  = 256 << 10
 	MaxDepth  = 16
@@ -32,7 +32,8 @@ const (
 
 func (s shape) String() string { return [...]string{"a word", "a list", "a map"}[s] }
 
-// node is one value of a file. Nodes are shared between the cases of a file and never changed once the file is read.
+// node is one value of a file. Nodes are shared between the cases of a file and never changed once
+// the file is read.
 type node struct {
 	shape   shape
 	at      place
@@ -120,7 +121,8 @@ func (n *node) with(key string, value *node) *node {
 	return &c
 }
 
-// parseTree turns the text of a file into a tree. It returns nil where the text cannot be read at all; the mistakes say why.
+// parseTree turns the text of a file into a tree. It returns nil where the text cannot be read at
+// all; the mistakes say why.
 func parseTree(m *notes) *node {
 	if len(m.text) > MaxBytes {
 		m.text = m.text[:strings.LastIndexByte("\n"+m.text[:MaxBytes], '\n')]
@@ -161,7 +163,8 @@ func invalidUTF8(s string) (place, bool) {
 	return place{}, false
 }
 
-// withinLimits counts depth and tokens on the output of the lexer, which takes memory in proportion to the text.
+// withinLimits counts depth and tokens on the output of the lexer, which takes memory in proportion
+// to the text.
 func withinLimits(m *notes, tokens token.Tokens) bool {
 	type level struct {
 		column int
@@ -243,7 +246,8 @@ func placeOf(t *token.Token) place {
 	return place{t.Position.Line, t.Position.Column}
 }
 
-// parse is the library's parser, made safe: what it cannot stand is a mistake in the text, and never a panic of ours.
+// parse is the library's parser, made safe: what it cannot stand is a mistake in the text, and
+// never a panic of ours.
 func parse(tokens token.Tokens) (file *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -319,8 +323,8 @@ func growNode(m *notes, n ast.Node) *node {
 	return nil
 }
 
-// glued returns the word KEY:VALUE in a list in brackets, which the library takes for a map though no blank follows the colon:
-// an address with its port, a time of day.
+// glued returns the word KEY:VALUE in a list in brackets, which the library takes for a map though
+// no blank follows the colon: an address with its port, a time of day.
 func glued(n ast.Node) *node {
 	m, ok := n.(*ast.MappingNode)
 	if !ok || m.IsFlowStyle || len(m.Values) != 1 {

@@ -216,8 +216,8 @@ func replace(n, old, with *node) *node {
 	return &c
 }
 
-// members makes the cases: the product of the axes without the exceptions, with overlays applied in the order of the axes and
-// `cases` last.
+// members makes the cases: the product of the axes without the exceptions, with overlays applied in
+// the order of the axes and `cases` last.
 func (f *family) members() []member {
 	size := 1
 	for _, a := range f.axes {
@@ -426,7 +426,8 @@ func checkOrder(m *notes, step *node) {
 	for _, e := range step.entries {
 		part := max(partDetail, parts[e.key]) // The time and its details may stand in any order.
 		if part < last {
-			m.addf(e.at, "%q comes after %q; the order of a step is time, verb, what belongs to the verb, the rest", e.key, lastKey)
+			m.addf(e.at, "%q comes after %q; the order of a step is time, verb, what belongs to the verb, the rest",
+				e.key, lastKey)
 			return
 		}
 		if part > last {
