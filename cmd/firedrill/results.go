@@ -107,10 +107,10 @@ func (r *results) take(result scenarios.Result) error {
 			printed = errors.Join(printed, err)
 		}
 	}
+	r.bar.step(o.Verdict)
 	if float64(g.summary.Plays) == g.plays {
 		printed = errors.Join(printed, r.tell(g))
 	}
-	r.bar.step(o.Verdict)
 	return errors.Join(printed, written)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -78,9 +79,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.Context(), func() {
-		_, _ = fmt.Fprintln(c.ErrOrStderr(), "firedrill: interrupted; writing what is finished. Once more to end at once.")
-	})
+	ctx, stop := interruptible(c.Context(), c.ErrOrStderr())
 	defer stop()
 	batch := scenarios.Batch{
 		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice,
@@ -133,14 +132,18 @@ func parseSeed(text string) (uint64, error) {
 }
 
 // interruptible returns a context that ends with the first interrupt; the second one ends the process at once.
-func interruptible(parent context.Context, first func()) (context.Context, context.CancelFunc) {
+func interruptible(parent context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
 		case <-signals:
-			first()
+			line := ""
+			if isTerminal(stderr) {
+				line = "\n" // The terminal has shown ^C, perhaps behind the progress.
+			}
+			_, _ = fmt.Fprintln(stderr, line+"firedrill: interrupted; writing what is finished. Once more to end at once.")
 			cancel()
 		case <-ctx.Done():
 			return
