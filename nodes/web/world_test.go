@@ -27,11 +27,12 @@ func storage(env nodes.Env) error {
 	files := map[string][]byte{}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
+			var body bytes.Buffer
+			body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+			if _, err := body.ReadFrom(r.Body); err != nil {
 				return
 			}
-			files[r.URL.Path] = body
+			files[r.URL.Path] = body.Bytes()
 			w.WriteHeader(http.StatusCreated)
 			return
 		}
