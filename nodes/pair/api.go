@@ -8,14 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"firedrill/nodes"
-	"firedrill/nodes/journal"
 	"firedrill/nodes/web"
 )
 
@@ -102,90 +97,6 @@ func (u *Unit) answer(w http.ResponseWriter, r *http.Request) {
 		u.answerSystem(w, r)
 	default:
 		web.Refuse(w, http.StatusNotFound, "no-such-function")
-	}
-}
-
-// answerFile serves clients (D-31, D-48). A put is acknowledged when it is durable. A standby refuses
-// everything (D-INV-4); a stale active lets its old data be read, for rescue (D-64).
-func (u *Unit) answerFile(w http.ResponseWriter, r *http.Request, path string) {
-	access := u.bearing().access
-	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch {
-	case access == NoAccess:
-		web.Refuse(w, http.StatusForbidden, "not-available")
-	case reading:
-		data, err := u.volume.get(path)
-		if err != nil {
-			u.answerDiskError(w, "get", path, err)
-			return
-		}
-		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-		w.Write(data)
-	case access == ReadOnly:
-		web.Refuse(w, http.StatusForbidden, "read-only")
-	case r.Method == http.MethodPut:
-		u.answerPut(w, r, path)
-	case r.Method == http.MethodDelete:
-		found, err := u.volume.remove(path)
-		if err == nil && !found {
-			err = os.ErrNotExist
-		}
-		if err != nil {
-			u.answerDiskError(w, "delete", path, err)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		web.Refuse(w, http.StatusMethodNotAllowed, "method")
-	}
-}
-
-func (u *Unit) answerPut(w http.ResponseWriter, r *http.Request, path string) {
-	if strings.ContainsAny(path, "\n\r\x00") {
-		web.Refuse(w, http.StatusBadRequest, "path")
-		return
-	}
-	data, err := readBody(w, r)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		web.Refuse(w, http.StatusRequestEntityTooLarge, "too-large")
-		return
-	case err != nil:
-		web.Refuse(w, http.StatusBadRequest, "body") // It broke off: nothing of it is kept.
-		return
-	}
-	if err := u.volume.put(path, data); err != nil {
-		u.answerDiskError(w, "put", path, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// readBody reads a body of at most fileMax bytes, in one piece where its length is told.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if n := r.ContentLength; n >= 0 && n <= fileMax {
-		data := make([]byte, n)
-		_, err := io.ReadFull(r.Body, data)
-		return data, err
-	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, fileMax))
-}
-
-// answerDiskError tells a client what is known. Only where the index is broken it is not known whether a
-// change was made.
-func (u *Unit) answerDiskError(w http.ResponseWriter, doing, path string, err error) {
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		web.Refuse(w, http.StatusNotFound, "no-such-file")
-	case errors.Is(err, errNotWritable):
-		web.Refuse(w, http.StatusForbidden, "not-available")
-	case errors.Is(err, journal.ErrBroken):
-		u.env.Log().Error("disk", "doing", doing, "path", path, "err", err)
-		web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": "disk"})
-	default:
-		u.env.Log().Error("disk", "doing", doing, "path", path, "err", err)
-		web.Refuse(w, http.StatusInternalServerError, "disk")
 	}
 }
 
@@ -468,84 +379,4 @@ func list(words []string) []string {
 		return []string{}
 	}
 	return words
-}
-
-// systemRequest is the body of a request about the system itself.
-type systemRequest struct {
-	Firmware text `json:"firmware"`
-	Level    text `json:"level"`
-	Volumes  text `json:"volumes"`
-	Service  text `json:"service"`
-	Mail     text `json:"mail"`
-}
-
-// answerSystem does what the menu allows (D-32, D-33, D-35, D-42).
-func (u *Unit) answerSystem(w http.ResponseWriter, r *http.Request) {
-	var req systemRequest
-	if web.Decode(w, r, requestMax, &req) != nil {
-		return
-	}
-	i := map[string]item{"/system/notification": itemNotification, "/system/shutdown": itemShutdown,
-		"/system/reboot": itemReboot, "/system/upgrade": itemUpgrade, "/system/services/enable": itemEnableService,
-		"/system/services/disable": itemStopService, "/raid/settings": itemRAID}[r.URL.Path]
-	u.changes.take()
-	defer u.changes.release()
-	if !u.allows(i) {
-		reason := u.refusal(i)
-		web.Refuse(w, statusOf(reason), reason)
-		return
-	}
-	if i == itemShutdown || i == itemReboot {
-		u.env.Go("halt", func() {
-			u.env.Sleep(haltPause)
-			u.env.Halt(i == itemReboot)
-		})
-		web.Reply(w, http.StatusOK, struct{}{})
-		return
-	}
-	change, err := u.systemChange(i, &req)
-	if err != nil {
-		u.answerInvalid(w, err)
-		return
-	}
-	if err := u.save(change); err != nil {
-		u.env.Log().Error("system configuration cannot be saved", "err", err)
-		web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": "disk"})
-		return
-	}
-	web.Reply(w, http.StatusOK, struct{}{})
-}
-
-// haltPause lets the answer leave before the machine halts.
-const haltPause = time.Second
-
-// systemChange reads what is to become of the machine and its configuration.
-func (u *Unit) systemChange(i item, req *systemRequest) (func(*record), error) {
-	switch i {
-	case itemNotification:
-		return func(r *record) { r.System.Notification = string(req.Mail) }, nil
-	case itemUpgrade:
-		if req.Firmware == "" {
-			return nil, errors.New("want a firmware version such as 5.04.00, have none")
-		}
-		return func(r *record) { r.Hardware.Firmware = string(req.Firmware) }, nil
-	case itemRAID:
-		n := u.raidVolumes()
-		if req.Volumes != "" {
-			var err error
-			if n, err = strconv.Atoi(string(req.Volumes)); err != nil || n < 0 {
-				return nil, fmt.Errorf("want a number of RAID volumes, have %q", req.Volumes)
-			}
-		}
-		return func(r *record) { r.Hardware.RaidLevel, r.Hardware.RaidVolumes = string(req.Level), &n }, nil
-	}
-	service := string(req.Service)
-	if !slices.Contains(blocking, service) {
-		return nil, fmt.Errorf("want a service out of %s, have %q", strings.Join(blocking, ", "), service)
-	}
-	services := slices.DeleteFunc(slices.Clone(u.services()), func(s string) bool { return s == service })
-	if i == itemEnableService {
-		services = append(services, service)
-	}
-	return func(r *record) { r.System.Services = &services }, nil
 }

@@ -1,10 +1,10 @@
-// Package pair is system D: two NAS units behind one virtual address. The active serves clients and copies
+// Package pair is system D: two NAS units behind one virtual address (D-01). The active serves clients and copies
 // its volume to the standby on a schedule; the standby asks it every interval whether it is alive, and when
 // the checks have failed it serves the last image that it committed and takes the address. Nothing ever hands
-// the role back: the pair is set up anew.
+// the role back: the pair is set up anew (D-58, D-59).
 //
-// Checks and copies go over the heartbeat path alone, so a standby cannot tell a cut cable from a dead active
-// (HZ-D1).
+// Checks and copies go over the heartbeat path alone, which may be the clients' own network (D-15). So a standby
+// cannot tell a cut cable from a dead active, and then both serve (D-56, HZ-D1).
 package pair
 
 import (

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/afero"
 
@@ -413,91 +412,6 @@ func (v *volume) rewrite(h head, files []entry) error {
 	return nil
 }
 
-// receive begins a new image; what was received of another one is forgotten.
-func (v *volume) receive() {
-	v.using.take()
-	v.staged = map[string]entry{}
-	v.using.release()
-}
-
-// discard forgets what was received of an image that is not committed (D-51). It waits for a file that is
-// just being taken, which would otherwise come to lie in a volume that has become somebody's live one.
-func (v *volume) discard() {
-	v.using.take()
-	v.staged = nil
-	v.using.release()
-}
-
-// stage takes one file of the image that is being received.
-func (v *volume) stage(want entry, data []byte) error {
-	if err := v.begin(); err != nil {
-		return err
-	}
-	defer v.using.release()
-	if v.staged == nil {
-		return errNotStaging
-	}
-	e, err := v.appendBlocks(want.Path, data, want.Version)
-	if err != nil {
-		return err
-	}
-	if !e.same(want) {
-		return errDamaged
-	}
-	if v.inPlace {
-		if err := v.blocks.Sync(); err != nil {
-			return err
-		}
-		if err := v.write(change{Put: &e}); err != nil {
-			return err
-		}
-	}
-	v.end = max(v.end, e.Offset+e.Size)
-	v.staged[e.Path] = e
-	return nil
-}
-
-// commit makes the files of the manifest the volume, in one step: those that were received and those that
-// stay from the image before. A file that is in neither is an error, and the old image stays (D-51, D-69,
-// D-INV-8).
-func (v *volume) commit(m manifest, i image) error {
-	if err := v.begin(); err != nil {
-		return err
-	}
-	defer v.using.release()
-	if v.staged == nil {
-		return errNotStaging
-	}
-	var changes []change
-	stays := map[string]bool{}
-	for _, want := range m {
-		stays[want.Path] = true
-		if have, ok := v.files[want.Path]; ok && have.same(want) {
-			continue
-		}
-		e, ok := v.staged[want.Path]
-		if !ok || !e.same(want) {
-			return fmt.Errorf("image %s lacks %s", i.ID, want.Path)
-		}
-		changes = append(changes, change{Put: &e})
-	}
-	for _, e := range v.list() {
-		if !stays[e.Path] {
-			changes = append(changes, change{Remove: &e.Path}) // Deletions are part of the image.
-		}
-	}
-	if err := v.blocks.Sync(); err != nil {
-		v.staged = nil // What failed to be synced is never written again: it has to come anew.
-		return err
-	}
-	if err := v.write(append(changes, change{Image: &i})...); err != nil {
-		return err
-	}
-	v.staged = nil
-	v.tidy()
-	return nil
-}
-
 // verify reads every file back.
 func (v *volume) verify() error {
 	for _, e := range v.list() {
@@ -506,56 +420,4 @@ func (v *volume) verify() error {
 		}
 	}
 	return nil
-}
-
-// contents lists what a unit's disk holds for clients (nodes.Kind.Contents). A standby's files are those of
-// its image.
-func contents(fs afero.Fs) ([]nodes.Item, error) {
-	records, _, err := journal.Read(fs, recordPath)
-	if err != nil {
-		return nil, err
-	}
-	r := record{Phase: Standalone}
-	if len(records) > 0 {
-		if err := json.Unmarshal(records[len(records)-1], &r); err != nil {
-			return nil, err
-		}
-	}
-	if records, _, err = journal.Read(fs, indexPath); err != nil || len(records) == 0 {
-		return nil, err
-	}
-	v := &volume{files: map[string]entry{}}
-	if err := v.replay(records); err != nil {
-		return nil, err
-	}
-	place, id := "", ""
-	if r.Phase == StandbyInit {
-		place, id = "image", v.image.ID
-	}
-	blocks, err := fs.Open(blocksPath(v.head.Blocks))
-	if err != nil {
-		return nil, err
-	}
-	defer blocks.Close()
-	var items []nodes.Item
-	var damage []error
-	for _, e := range v.list() {
-		data, err := readEntry(blocks, e)
-		if err != nil {
-			damage = append(damage, err)
-			continue
-		}
-		items = append(items, nodes.Item{Path: dataPrefix + e.Path, Hash: nodes.HashPayload(data), Size: e.Size,
-			Place: place, Image: id})
-	}
-	return items, errors.Join(damage...)
-}
-
-// dataPrefix is before every path of a client's file.
-const dataPrefix = "/data/"
-
-// pathOf returns the path of a file in a request, without the prefix.
-func pathOf(urlPath string) (string, bool) {
-	path, ok := strings.CutPrefix(urlPath, dataPrefix)
-	return path, ok && path != ""
 }
