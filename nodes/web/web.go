@@ -23,7 +23,7 @@ import (
 const MaxHeader = 64 << 10
 
 const (
-	bufferSize = 4 << 10   // of a connection, each way
+	bufferSize = 8 << 10   // of a connection, each way: a head and the usual 4 KiB of a file go out as one
 	pieceSize  = 64 << 10  // what one write of a connection is given at most, so that a slow peer is told from a dead one
 	drainLimit = 256 << 10 // what is read of a body that nobody wants, to keep its connection
 )
