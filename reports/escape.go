@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Printable is s with every character that a terminal might obey (control characters, overrides of the writing direction, bytes
-// that are no UTF-8) written out as Go writes it in a string: \n, \x1b, \u202e.
+// Printable is s with every character that a terminal might obey (control characters, overrides of
+// the writing direction, bytes that are no UTF-8) written out as Go writes it in a string: \n,
+// \x1b, \u202e.
 func Printable(s string) string {
 	if strings.IndexFunc(s, unprintable) < 0 && utf8.ValidString(s) {
 		return s

@@ -13,9 +13,9 @@ import (
 	"firedrill/scenarios"
 )
 
-// Folder is where the results of one scenario lie: a folder for each play in it, and wall.json beside them. Of one build, a play
-// writes the same bytes each time; wall-clock figures are in wall.json alone. Every file is whole or absent: it is written beside
-// its place and renamed.
+// Folder is where the results of one scenario lie: a folder for each play in it, and wall.json
+// beside them. Of one build, a play writes the same bytes each time; wall-clock figures are in
+// wall.json alone. Every file is whole or absent: it is written beside its place and renamed.
 type Folder struct {
 	Path   string
 	latest string // the link to be set; "": none
@@ -28,8 +28,9 @@ type wallTime struct {
 	Seconds float64 `json:"wall_seconds"`
 }
 
-// NewFolder makes root/scenario/TIME, with a link `latest` to it, in which TIME is that of now; of two within a second, the later
-// one gets a number too. The error says which place could not be written.
+// NewFolder makes root/scenario/TIME, with a link `latest` to it, in which TIME is that of now; of
+// two within a second, the later one gets a number too. The error says which place could not be
+// written.
 func NewFolder(root, scenario string, now time.Time) (*Folder, error) {
 	parent := filepath.Join(root, scenario)
 	if err := os.MkdirAll(parent, 0o777); err != nil {
@@ -76,8 +77,8 @@ func inside(o *scenarios.Outcome) string {
 	return filepath.Join(filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
 }
 
-// Write writes run.json of a play and, where trace says so, its trace.jsonl. Without, one that an earlier play left is taken
-// away: it is not the trace of this one.
+// Write writes run.json of a play and, where trace says so, its trace.jsonl. Without, one that an
+// earlier play left is taken away: it is not the trace of this one.
 func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	dir := f.Play(o)
 	if err := os.MkdirAll(dir, 0o777); err != nil {

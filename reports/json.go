@@ -158,7 +158,8 @@ func WriteLine(w io.Writer, o *scenarios.Outcome) error {
 	return err
 }
 
-// encode is v in JSON with a line end. What is not printable is escaped, so that showing a file on a terminal is harmless.
+// encode is v in JSON with a line end. What is not printable is escaped, so that showing a file on
+// a terminal is harmless.
 func encode(v any, indent string) ([]byte, error) {
 	var buffer bytes.Buffer
 	e := json.NewEncoder(&buffer)

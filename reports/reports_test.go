@@ -56,7 +56,8 @@ func dualWriters(seed uint64) *scenarios.Outcome {
 	at(384*time.Second, "nas-b", sim.FactAddressBound, "lan", "172.16.66.40")
 	cut := &faults.Cut{Segment: "heartbeat"}
 	evidence := []string{
-		"two writers for 9m26s: nas-a (active since 10.000s) and nas-b (active since 383.000s), both accept writes below /data",
+		"two writers for 9m26s: nas-a (active since 10.000s) and nas-b (active since 383.000s), " +
+			"both accept writes below /data",
 		"nas-a accepted 1702 writes, nas-b 566",
 	}
 	return &scenarios.Outcome{
@@ -191,7 +192,8 @@ func TestWallClockStaysOutOfRunFile(t *testing.T) {
 		}
 		files[i] = string(text)
 		wall, err := os.ReadFile(filepath.Join(f.Path, "wall.json"))
-		if want := []string{`"wall_seconds": 0.5`, `"wall_seconds": 50`}[i]; err != nil || !strings.Contains(string(wall), want) {
+		want := []string{`"wall_seconds": 0.5`, `"wall_seconds": 50`}[i]
+		if err != nil || !strings.Contains(string(wall), want) {
 			t.Errorf("want %s, have %s, %v", want, wall, err)
 		}
 	}
@@ -258,7 +260,9 @@ func TestJSONKeepsButHidesControlCharacters(t *testing.T) {
 }
 
 func TestSecondsAreExact(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "0.000000000", 12*time.Second + 1: "12.000000001", -1: "-0.000000001"} {
+	for d, want := range map[time.Duration]string{
+		0: "0.000000000", 12*time.Second + 1: "12.000000001", -1: "-0.000000001",
+	} {
 		if have, err := json.Marshal(Seconds(d)); string(have) != want || err != nil {
 			t.Errorf("want %s, have %s, %v", want, have, err)
 		}

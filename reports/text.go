@@ -1,6 +1,6 @@
-// Package reports tells what happened, for people and for machines: text for a terminal, JSON for programs, a timeline, and the
-// folder in which the results of a batch lie. All of it is read from scenarios.Outcome. What a node says is data: whatever of it
-// is shown goes through Printable.
+// Package reports tells what happened, for people and for machines: text for a terminal, JSON for
+// programs, a timeline, and the folder in which the results of a batch lie. All of it is read from
+// scenarios.Outcome. What a node says is data: whatever of it is shown goes through Printable.
 package reports
 
 import (
@@ -146,8 +146,8 @@ func around(run *expect.Run, breaches []expect.Breach) []Moment {
 	return moments[max(0, begin-momentsBefore):min(len(moments), begin+momentsAfter)]
 }
 
-// Scenario writes the line of a scenario: what was played, how it ended, how much faster than life. Its name is padded to that of
-// the longest.
+// Scenario writes the line of a scenario: what was played, how it ended, how much faster than life.
+// Its name is padded to that of the longest.
 func (t *Text) Scenario(s *Summary, longest int) {
 	name := fmt.Sprintf("%-*s", longest, s.Name)
 	played := fmt.Sprintf("seeds %d..%d", s.Seeds.First, s.Seeds.Last)
@@ -231,8 +231,9 @@ func Speed(virtual, wall time.Duration) string {
 // shownFailures is how many plays of a scenario that failed are told in full.
 const shownFailures = 5
 
-// Failed writes what went wrong in a scenario: of each case that failed, and of the first seed that showed it, the claims with
-// their evidence, what happened around, the command that plays it again, and where its trace lies.
+// Failed writes what went wrong in a scenario: of each case that failed, and of the first seed that
+// showed it, the claims with their evidence, what happened around, the command that plays it again,
+// and where its trace lies.
 func (t *Text) Failed(s *Summary, again func(f *Failure) string) {
 	rest, shown := s.Failures, 0
 	for ; len(rest) > 0 && shown < shownFailures; shown++ {

@@ -32,8 +32,9 @@ func (m Moment) clock() string {
 	return fmt.Sprintf("%.3fs", rest)
 }
 
-// Timeline tells a run in the few lines that a person wants to read: what was done to it, how roles, access, phases, addresses
-// and machines changed. Of the other events it has those in also, by their Seq.
+// Timeline tells a run in the few lines that a person wants to read: what was done to it, how
+// roles, access, phases, addresses and machines changed. Of the other events it has those in also,
+// by their Seq.
 func Timeline(run *expect.Run, also []int) []Moment {
 	var moments []Moment
 	steps := run.Steps
@@ -90,8 +91,8 @@ func tell(e sim.Event, before string) string {
 		return fmt.Sprintf("%s  takes %s on %s", subject(e), Printable(e.Value), Printable(e.Scope))
 	case sim.FactAddressReleased:
 		return fmt.Sprintf("%s  gives up %s on %s", subject(e), Printable(e.Value), Printable(e.Scope))
-	case sim.FactBooted, sim.FactPoweredOff, sim.FactStopped, sim.FactCrashed, sim.FactPanicked, sim.FactPaused, sim.FactResumed,
-		nodes.FactReady:
+	case sim.FactBooted, sim.FactPoweredOff, sim.FactStopped, sim.FactCrashed, sim.FactPanicked,
+		sim.FactPaused, sim.FactResumed, nodes.FactReady:
 		return Describe(e)
 	}
 	return ""

@@ -12,8 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestImportArrows plants imports in modules of this one's shape and lets the linter judge them by this project's rules: what
-// points down is let through, what points up or sideways is named.
+// TestImportArrows plants imports in modules of this one's shape and lets the linter judge them by
+// this project's rules: what points down is let through, what points up or sideways is named.
 func TestImportArrows(t *testing.T) {
 	t.Parallel()
 	linters, err := filepath.Glob("../../.bin/golangci-lint-*")

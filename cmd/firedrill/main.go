@@ -1,5 +1,6 @@
-// Command firedrill rehearses failover before it happens for real: it plays scenarios in which machines, networks and disks fail,
-// and judges what the software on them made of it. `firedrill help` lists the commands; each has a file of its own.
+// Command firedrill rehearses failover before it happens for real: it plays scenarios in which
+// machines, networks and disks fail, and judges what the software on them made of it. `firedrill
+// help` lists the commands; each has a file of its own.
 package main
 
 import (

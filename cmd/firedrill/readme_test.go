@@ -14,8 +14,8 @@ import (
 	"firedrill/faults"
 )
 
-// TestReadme keeps the README true: its scenario is played and its output compared, its tables are those of the code, and its
-// node is the one of the Example test.
+// TestReadme keeps the README true: its scenario is played and its output compared, its tables are
+// those of the code, and its node is the one of the Example test.
 func TestReadme(t *testing.T) {
 	readme, err := filepath.Abs("../../README.md")
 	if err != nil {
@@ -67,8 +67,8 @@ func replaceBetween(t *testing.T, text, name, with string) string {
 	return before + "<!-- " + name + " -->\n" + with + "<!-- /" + name + " -->\n" + after
 }
 
-// replaceConsole plays the commands of the first console block, in a folder that holds the first yaml block, and puts what they
-// print below them.
+// replaceConsole plays the commands of the first console block, in a folder that holds the first
+// yaml block, and puts what they print below them.
 func replaceConsole(t *testing.T, text string) string {
 	scenario, console := block(t, text, "yaml"), block(t, text, "console")
 	t.Chdir(t.TempDir())

@@ -13,8 +13,8 @@ import (
 	"firedrill/scenarios/expect"
 )
 
-// results takes the outcomes of a batch as they come: it writes their files, prints what there is to print, and knows how it
-// ends.
+// results takes the outcomes of a batch as they come: it writes their files, prints what there is
+// to print, and knows how it ends.
 type results struct {
 	order   []*group
 	groups  map[string]*group // by the scenario's name
@@ -39,7 +39,9 @@ type group struct {
 }
 
 // newResults makes the folder of each scenario, so that one that cannot be written is known before anything is played.
-func newResults(o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer) (*results, error) {
+func newResults(
+	o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer,
+) (*results, error) {
 	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), groups: map[string]*group{}}
 	if !o.json {
 		r.text = reports.NewText(stdout, wantsColour(stdout))
@@ -103,7 +105,8 @@ func (r *results) take(result scenarios.Result) error {
 		r.weigh(j.Verdict, nil)
 		g.summary.AddRange(result.Case.Name, j)
 		if r.text == nil { // There is no play in whose line it could stand.
-			_, err := fmt.Fprintf(r.stderr, "firedrill: %s, all seeds: %s: %s\n", result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
+			_, err := fmt.Fprintf(r.stderr, "firedrill: %s, all seeds: %s: %s\n",
+				result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
 			printed = errors.Join(printed, err)
 		}
 	}
@@ -137,7 +140,8 @@ func (r *results) tell(g *group) error {
 	return unwritten(r.text.Flush())
 }
 
-// finish closes the folders and prints what is left to print: scenarios that were not played to the end, failures, the total.
+// finish closes the folders and prints what is left to print: scenarios that were not played to the
+// end, failures, the total.
 func (r *results) finish(interrupted bool) error {
 	r.bar.clear()
 	var wrong []error

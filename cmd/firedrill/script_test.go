@@ -52,8 +52,9 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// TestBracketsAreCheap: the YAML parser would take gigabytes for these 64 KiB. What is allocated in all bounds what is ever held, and
-// the time is that of the processor, so that neither depends on what else the machine does.
+// TestBracketsAreCheap: the YAML parser would take gigabytes for these 64 KiB. What is allocated in
+// all bounds what is ever held, and the time is that of the processor, so that neither depends on
+// what else the machine does.
 func TestBracketsAreCheap(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "brackets.yaml")
 	if err := os.WriteFile(file, bytes.Repeat([]byte("["), 64<<10), 0o644); err != nil {

@@ -51,8 +51,9 @@ func shipped(place string) (selection, error) {
 	return selection{file: f, cases: f.Cases, target: f.Name}, nil
 }
 
-// resolve finds what the arguments name: FILE, DIR, NAME, or FILE or NAME with /VALUE/.. behind it. Without arguments it is the
-// whole library. A shipped scenario goes before a file of its name; ./NAME is the file. All mistakes are in the error.
+// resolve finds what the arguments name: FILE, DIR, NAME, or FILE or NAME with /VALUE/.. behind it.
+// Without arguments it is the whole library. A shipped scenario goes before a file of its name;
+// ./NAME is the file. All mistakes are in the error.
 func resolve(args []string) ([]selection, error) {
 	names, place, err := shippedNames()
 	if err != nil {

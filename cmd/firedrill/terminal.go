@@ -11,8 +11,8 @@ import (
 	"firedrill/scenarios/expect"
 )
 
-// isTerminal reports whether w is a terminal, by all that can be told without asking it: a device of characters that is not the
-// null device.
+// isTerminal reports whether w is a terminal, by all that can be told without asking it: a device
+// of characters that is not the null device.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -58,8 +58,8 @@ func (p *progress) step(v expect.Verdict) {
 		p.last, p.shown = now, true
 		const width = 30
 		bar := strings.Repeat("=", int(width*p.done/p.plays))
-		_, _ = fmt.Fprintf(p.out, "\r\x1b[K[%-*s] %.0f of %.0f plays, %d not passed, %.0fs", width, bar, p.done, p.plays, p.bad,
-			now.Sub(p.begin).Seconds())
+		_, _ = fmt.Fprintf(p.out, "\r\x1b[K[%-*s] %.0f of %.0f plays, %d not passed, %.0fs",
+			width, bar, p.done, p.plays, p.bad, now.Sub(p.begin).Seconds())
 	}
 }
 

@@ -245,8 +245,8 @@ func (p play) red() []string {
 	return names
 }
 
-// test demands that a test fails with the overlay, by its own judgement: it is neither a build that fails nor a panic. Without
-// the overlay it passes, or `make test` would tell.
+// test demands that a test fails with the overlay, by its own judgement: it is neither a build that
+// fails nor a panic. Without the overlay it passes, or `make test` would tell.
 func (l *lab) test(line, overlay string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

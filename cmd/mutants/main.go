@@ -2,15 +2,16 @@
 //
 //	go run ./cmd/mutants [PATCH...]
 //
-// A bug is a patch, by default any testdata/mutants/*.patch of the module. It is built in as an overlay; the work tree is
-// not touched. Lines before the patch say how it must die:
+// A bug is a patch, by default any testdata/mutants/*.patch of the module. It is built in as an
+// overlay; the work tree is not touched. Lines before the patch say how it must die:
 //
 //	# bug: the standby takes over one check early
 //	# play: active-power-off/during-check --seeds 1..3
 //	# kills: takeover
 //
-// The play is what stands after `firedrill run`, and there may be several such lines; the claims that it kills turn red in these
-// plays, and are not red without the bug. A bug in the world or in a claim may be killed by a test instead:
+// The play is what stands after `firedrill run`, and there may be several such lines; the claims
+// that it kills turn red in these plays, and are not red without the bug. A bug in the world or in
+// a claim may be killed by a test instead:
 //
 //	# test: ./scenarios/expect -run TestTakeoverWindow
 //
@@ -40,8 +41,8 @@ func main() {
 	}
 }
 
-// hunt plants the bugs of these patches, or of all, in the module at root, one after the other. It returns how many were not
-// killed as they should. The error is for what keeps it from going on.
+// hunt plants the bugs of these patches, or of all, in the module at root, one after the other. It
+// returns how many were not killed as they should. The error is for what keeps it from going on.
 func hunt(root string, patches []string, w io.Writer) (alive int, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return 0, err

@@ -18,8 +18,8 @@ const checksPatch = `--- a/nodes/pair/pair.go
 
 `
 
-// TestHunt plants bugs of every fate in a small module: those that are caught as they should be, and all the ways in which a
-// bug can only seem to be.
+// TestHunt plants bugs of every fate in a small module: those that are caught as they should be,
+// and all the ways in which a bug can only seem to be.
 func TestHunt(t *testing.T) {
 	t.Parallel()
 	module, err := txtar.ParseFile("testdata/module.txtar")
@@ -111,8 +111,8 @@ func TestPatchesAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	have, err := findPatches(root)
-	if want := "nodes/pair/testdata/mutants/b.patch sim/testdata/mutants/a.patch"; strings.Join(have, " ") != want || err != nil {
+	want := "nodes/pair/testdata/mutants/b.patch sim/testdata/mutants/a.patch"
+	if have, err := findPatches(root); strings.Join(have, " ") != want || err != nil {
 		t.Errorf("want %s, have %v, %v", want, have, err)
 	}
 }

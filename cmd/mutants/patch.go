@@ -108,7 +108,8 @@ func hunks(lines []string) ([]change, error) {
 	return changes, nil
 }
 
-// apply returns the patched text of each file below root. A patch applies only where the text of its hunks stands exactly once.
+// apply returns the patched text of each file below root. A patch applies only where the text of
+// its hunks stands exactly once.
 func apply(root string, changes []change) (map[string]string, error) {
 	patched := map[string]string{}
 	for _, c := range changes {
