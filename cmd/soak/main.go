@@ -85,9 +85,13 @@ func soak(scenario string, seeds int) error {
 	}
 	fmt.Printf("%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
 	for i, p := range r.processes {
+		if p.late == 0 {
+			fmt.Printf("  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
+			continue
+		}
 		fmt.Printf("  --jobs %d: memory %.1f MB after %d plays, %.1f MB after %d\n", jobs[i],
-			megabytes(p.early), earlyPlays, megabytes(p.late), seeds)
-		if seeds > earlyPlays && p.late-p.early > memoryMax {
+			megabytes(p.early), earlyPlays, megabytes(p.late), latePlays(seeds))
+		if p.late-p.early > memoryMax {
 			err = errors.Join(err, fmt.Errorf("--jobs %d: memory grew by %.1f MB, want at most %.0f", jobs[i],
 				megabytes(p.late-p.early), megabytes(memoryMax)))
 		}
@@ -146,6 +150,14 @@ const (
 	earlyPlays = 100
 	memoryMax  = 16 << 20 // bytes by which a process may be larger at the end than after earlyPlays
 )
+
+// latePlays is after how many plays memory is looked at again: near the end, but before the process can have ended. 0: not at all.
+func latePlays(seeds int) int {
+	if seeds < 10*earlyPlays {
+		return 0
+	}
+	return seeds - seeds/50
+}
 
 type result struct {
 	mismatches int
@@ -213,15 +225,16 @@ func (p *process) next(n, seeds int) (string, error) {
 		err := errors.Join(p.lines.Err(), p.command.Wait())
 		return "", fmt.Errorf("it ended early: %w: %s", errors.Join(err, io.ErrUnexpectedEOF), bytes.TrimSpace(p.said.Bytes()))
 	}
-	if n == earlyPlays || n == seeds {
+	if late := latePlays(seeds); late > 0 && (n == earlyPlays || n == late) {
 		memory, err := p.memory()
 		if err != nil {
 			return "", err
 		}
 		if n == earlyPlays {
 			p.early = memory
+		} else {
+			p.late = memory
 		}
-		p.late = memory
 	}
 	var line map[string]any
 	if err := json.Unmarshal(p.lines.Bytes(), &line); err != nil {
