@@ -26,7 +26,10 @@ func (e *Entry) Hit() bool { return !e.Receipt.Empty() }
 // Board keeps the faults of a run, so that each is undone once: by its own step, by a heal, or at the end. It also keeps the
 // trace told who can reach whom by the network, whatever nodes believe.
 type Board struct {
-	World   sim.World
+	World sim.World
+	// Paths are the segments that join others. Who can be reached over them is noted too.
+	Paths []string
+
 	entries []*Entry
 	drifts  map[string][]*nodes.Drift // by machine: its own, and those of the faults in force
 	apart   map[path]bool             // paths that were not reachable when last asked
@@ -157,6 +160,11 @@ func (b *Board) askReachable() {
 				}
 				b.askPath(path{i.Segment, from.Name(), to.Name()})
 			}
+		}
+	}
+	for _, segment := range b.Paths {
+		for _, l := range b.World.Links(segment) {
+			b.askPath(path{segment, l.From, l.To})
 		}
 	}
 }

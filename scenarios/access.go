@@ -207,12 +207,12 @@ func (p *play) askAccess(s *Step, probe *Probe, name string) (question, error) {
 	if len(p.Clients) > 0 {
 		prefix = p.Clients[0].Prefix
 	}
-	habits := client.Config{Group: operator, Name: operator, Dialect: p.dialect(address), Timeout: probePatience,
+	habits := client.Config{Group: operator, Name: p.asker(address), Dialect: p.dialect(address), Timeout: probePatience,
 		Place: client.Place{To: address.String(), Dial: netip.AddrPortFrom(address, operatorPort)}, Time: p.world.Now,
 		NextID: func() uint64 { return probeIDs + p.nextProbe() }}
 	op := nodes.Operation{Path: prefix + "/" + reservedKey, Size: 16}
 	return func(answered func(reply)) {
-		p.world.Machine(operator).Go("probe "+s.Name, func(env nodes.Env) {
+		p.world.Machine(habits.Name).Go("probe "+s.Name, func(env nodes.Env) {
 			op.Verb = client.VerbPut
 			put := client.Do(env, habits, op)
 			if put.Result == nodes.ResultOK {

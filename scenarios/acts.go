@@ -138,9 +138,15 @@ func (b *builder) readDo(n *node, k *doKeys) any {
 
 // checkAsked checks that operators reach a machine.
 func (b *builder) checkAsked(n *node, machine string) {
-	if b.segment(b.s.Operator) != nil && !b.on(machine, b.s.Operator) {
-		b.fault(n.get("machine").at, "%s is not on segment %s, where the operator is", machine, b.s.Operator)
+	if b.segment(b.s.Operator) == nil {
+		return
 	}
+	for _, segment := range beside(b.s.Segments, b.s.Operator) {
+		if b.on(machine, segment) {
+			return
+		}
+	}
+	b.fault(n.get("machine").at, "%s is not on segment %s, where the operator is%s", machine, b.s.Operator, b.orJoined(b.s.Operator))
 }
 
 // checkArgs checks the keys of `with`. Wrong values are sent as they are.
@@ -241,7 +247,13 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 		return
 	}
 	segment := b.segment(subject.text)
-	if segment == nil || !segment.Subnet.IsValid() {
+	switch {
+	case segment == nil:
+		return
+	case segment.Joins != nil:
+		b.checkPathFault(n, segment, fault)
+		return
+	case !segment.Subnet.IsValid():
 		return
 	}
 	if n := b.population(segment.Name); n < 2 {
@@ -259,8 +271,8 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 	}
 }
 
-// population is how many machines and clients are on a segment. The operator counts, the prober
-// elsewhere does not.
+// population is how many machines and clients are on a segment. The operator counts, and who routes to
+// other segments; the prober elsewhere does not.
 func (b *builder) population(segment string) int {
 	n := len(b.machinesOn(segment))
 	for _, c := range b.s.Clients {
@@ -269,6 +281,9 @@ func (b *builder) population(segment string) int {
 		}
 	}
 	if segment == b.s.Operator {
+		n++
+	}
+	if len(beside(b.s.Segments, segment)) > 1 {
 		n++
 	}
 	return n

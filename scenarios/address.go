@@ -35,6 +35,9 @@ func (b *builder) readNets(machine string, nets *node) []sim.Interface {
 			b.fault(e.at, "%s", b.refer([]string{"segment"}, e.key))
 			continue
 		}
+		if !b.sit(e.at, "machine "+machine, e.key) {
+			continue
+		}
 		i := sim.Interface{Segment: e.key}
 		if e.value.shape == scalar && e.value.text != "auto" {
 			i.Address = b.address(machine, segment, e.value)
@@ -206,7 +209,7 @@ func (b *builder) resolve() {
 // target is the address that ADDRESS, MACHINE or either with :PORT means from a segment. The port
 // is 80 unless told otherwise.
 func (b *builder) target(n *node, text, from string) netip.AddrPort {
-	if n == nil || n.shape != scalar || text == "" || b.segment(from) == nil {
+	if n == nil || n.shape != scalar || text == "" || b.segment(from) == nil || b.joins(from) != nil {
 		return netip.AddrPort{}
 	}
 	host, portText, hasPort := strings.Cut(text, ":")
@@ -219,8 +222,9 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 		}
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		if s := b.segment(from); s.Subnet.IsValid() && !s.Subnet.Contains(a) && !b.routed() {
-			b.fault(n.at, "address %s is not in subnet %s of segment %s: nobody there can be asked for it", a, s.Subnet, from)
+		if s := b.segment(from); s.Subnet.IsValid() && !b.reaches(from, a) {
+			b.fault(n.at, "address %s is not in subnet %s of segment %s%s: nobody there can be asked for it", a, s.Subnet, from,
+				b.orJoined(from))
 		}
 		return netip.AddrPortFrom(a, uint16(port))
 	}
@@ -236,21 +240,27 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 		b.fault(n.at, "want an address or a machine: %s", no("machine", host, b.machineNames()))
 		return netip.AddrPort{}
 	}
-	for _, i := range m.Nets {
-		if i.Segment == from {
-			return netip.AddrPortFrom(i.Address.Addr(), uint16(port))
-		}
+	if i := nearest(b.s.Segments, m.Nets, from); i != nil {
+		return netip.AddrPortFrom(i.Address.Addr(), uint16(port))
 	}
-	if !b.routed() {
-		b.fault(n.at, "machine %s is not on segment %s, where the clients are", host, from)
-	}
+	b.fault(n.at, "machine %s is not on segment %s, where the clients are%s", host, from, b.orJoined(from))
 	return netip.AddrPort{}
 }
 
-// routed reports whether a segment joins others, which is told where it stands: what lies beyond it
-// is not looked at.
-func (b *builder) routed() bool {
-	return slices.ContainsFunc(b.root.get("segments").named(), func(e entry) bool { return e.value.get("joins") != nil })
+// reaches reports whether an address is one that can be reached from a segment.
+func (b *builder) reaches(from string, a netip.Addr) bool {
+	return slices.ContainsFunc(beside(b.s.Segments, from), func(name string) bool {
+		s := b.segment(name)
+		return s != nil && s.Subnet.IsValid() && s.Subnet.Contains(a)
+	})
+}
+
+// orJoined names the segments that a path joins to one, for a message.
+func (b *builder) orJoined(segment string) string {
+	if joined := beside(b.s.Segments, segment)[1:]; len(joined) > 0 {
+		return ", nor on " + alternatives(joined) + ", which are joined to it"
+	}
+	return ""
 }
 
 func (b *builder) machineNames() []string {

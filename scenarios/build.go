@@ -91,6 +91,9 @@ func (b *builder) readFile() fileKeys {
 	if e := b.root.entry("stop"); e != nil && keys.Stop == 0 && e.value.text == "0s" {
 		b.fault(e.value.at, "want a stop after the start, have %s", e.value.text)
 	}
+	if e := b.root.entry("operator"); e != nil {
+		b.sit(e.value.at, "the operator", keys.Operator)
+	}
 	for _, w := range b.root.get("world").list() {
 		if w.text == "kernel" {
 			b.fault(w.at, "world %q is not supported yet", w.text)
@@ -123,6 +126,7 @@ func (b *builder) section(key string) *node {
 
 type segmentKeys struct {
 	Subnet    netip.Prefix     `yaml:"subnet"`
+	Joins     []string         `yaml:"joins"` // Referred to when all segments are known: see checkJoins.
 	Latency   *time.Duration   `yaml:"latency"`
 	Jitter    *time.Duration   `yaml:"jitter"`
 	Loss      *nodes.Share     `yaml:"loss"`
@@ -145,6 +149,7 @@ func (b *builder) readSegments() {
 		b.s.Segments = append(b.s.Segments, sim.Segment{Name: management, Subnet: managementSubnet,
 			Base: sim.Condition{Latency: &latency}})
 	}
+	b.checkJoins()
 	for i, s := range b.s.Segments {
 		for _, other := range b.s.Segments[:i] {
 			if s.Subnet.IsValid() && other.Subnet.IsValid() && s.Subnet.Overlaps(other.Subnet) {
@@ -168,7 +173,12 @@ func (b *builder) readSegment(e entry) sim.Segment {
 	b.fields(e.value, "segments/"+e.key, what, nil, &keys)
 	subnet := e.value.get("subnet")
 	switch {
-	case e.value.shape != mapping || e.value.get("joins") != nil:
+	case e.value.shape != mapping:
+	case e.value.get("joins") != nil && subnet != nil:
+		b.fault(subnet.at, "want a subnet or joins for %s, have both", what)
+	case e.value.get("joins") != nil && e.key == management:
+		b.fault(e.value.entry("joins").at, "segment %s has machines on it; want a subnet", management)
+	case e.value.get("joins") != nil:
 	case subnet == nil && e.key == management:
 		keys.Subnet = managementSubnet
 	case subnet == nil:
@@ -178,7 +188,7 @@ func (b *builder) readSegment(e entry) sim.Segment {
 	case keys.Subnet.IsValid() && (keys.Subnet.Bits() < 8 || keys.Subnet.Bits() > 30):
 		b.fault(subnet.at, "want a subnet from /8 to /30, have %s", keys.Subnet)
 	}
-	return sim.Segment{Name: e.key, Subnet: keys.Subnet, Base: sim.Condition{
+	return sim.Segment{Name: e.key, Subnet: keys.Subnet, Joins: keys.Joins, Base: sim.Condition{
 		Latency: keys.Latency, Jitter: keys.Jitter, Loss: keys.Loss, Duplicate: keys.Duplicate, Reorder: keys.Reorder,
 		Corrupt: keys.Corrupt, Bandwidth: keys.Bandwidth,
 	}}

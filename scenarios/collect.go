@@ -60,7 +60,11 @@ func (p *play) machines() []expect.Machine {
 				Nets: []sim.Interface{{Segment: c.Net, Address: address}}})
 		}
 	}
-	return append(all, expect.Machine{Name: operator, Nets: p.Prober, State: p.world.Machine(operator).State()})
+	for _, m := range p.askers() {
+		m.State = p.world.Machine(m.Name).State()
+		all = append(all, m)
+	}
+	return all
 }
 
 // bare is a machine as it was declared.

@@ -181,6 +181,9 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	} else if nets.shape == mapping {
 		m.Nets = b.readNets(name, nets)
 	}
+	if slices.Contains(paths(b.s.Segments), name) {
+		b.fault(e.at, "%q is a segment that joins others; call the machine otherwise", name)
+	}
 	if whole.get("nets").get(management) == nil {
 		m.Nets = append(m.Nets, sim.Interface{Segment: management})
 	}
@@ -216,7 +219,7 @@ func (b *builder) readClients() {
 
 // reserved are words that a step uses where a machine, clients or a segment may stand, and the
 // machine of the harness itself.
-var reserved = []string{"all", "nobody", "several", "operator"}
+var reserved = []string{"all", "nobody", "several", operator, prober}
 
 // checkNames checks that a word never means two things: a machine, a role, clients or one of their
 // machines.
@@ -236,6 +239,11 @@ func (b *builder) checkNames() {
 			b.fault(e.at, "%q means something else in a step; call the clients otherwise", e.key)
 		case b.machine(e.key) != nil:
 			b.fault(e.at, "%q is a machine already; call the clients otherwise", e.key)
+		}
+		for _, path := range paths(b.s.Segments) {
+			if strings.HasPrefix(path, e.key+"-") {
+				b.fault(e.at, "clients %s may have a machine %q, which is a segment that joins others; call the clients otherwise", e.key, path)
+			}
 		}
 		for n := 1; n <= min(b.s.Clients[i].Count, maxCount); n++ {
 			if name := fmt.Sprintf("%s-%d", e.key, n); b.machine(name) != nil {
@@ -258,6 +266,7 @@ func (b *builder) checkClients(c *Clients, e entry) {
 	if !has("net") {
 		b.fault(e.at, "want a net for clients %s: the segment that they sit on", c.Name)
 	}
+	b.sit(at("net"), "clients "+c.Name, c.Net)
 	if c.Count < 1 || c.Count > maxCount {
 		b.fault(at("count"), "want a count from 1 to %d, have %d", maxCount, c.Count)
 	}

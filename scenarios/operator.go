@@ -54,14 +54,12 @@ func (p *play) do(s *Step, d *Do, fired *expect.Fired) error {
 	return nil
 }
 
-// operatorAddress is where operators ask a machine: at its own address on their segment.
+// operatorAddress is where operators ask a machine: at its own address on their segment, or on one that is joined to it.
 func (p *play) operatorAddress(name string) (netip.AddrPort, error) {
-	for _, i := range p.machine(name).Nets {
-		if i.Segment == p.Operator {
-			return netip.AddrPortFrom(i.Address.Addr(), operatorPort), nil
-		}
+	if i := nearest(p.Segments, p.machine(name).Nets, p.Operator); i != nil {
+		return netip.AddrPortFrom(i.Address.Addr(), operatorPort), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("%s is not on the operator's segment, %s", name, p.Operator)
+	return netip.AddrPort{}, fmt.Errorf("%s is not on the operator's segment, %s, nor on one that is joined to it", name, p.Operator)
 }
 
 // meaning is what a word meant, for the trace, where it was not a machine's own name.

@@ -142,7 +142,7 @@ func (p *play) askOwner(probe *Probe) (question, error) {
 		return nil, err
 	}
 	return func(answered func(reply)) {
-		p.world.Machine(operator).Who(segment, address, arpPatience, func(owners []string) {
+		p.world.Machine(p.asker(address)).Who(segment, address, arpPatience, func(owners []string) {
 			defer p.catch()
 			r := reply{word: ownerSeveral, text: fmt.Sprintf("several: %v", owners)}
 			switch len(owners) {

@@ -154,6 +154,5 @@ var laterWords = map[string][]string{
 		"moves_with_role", "newest_copy_kept"},
 	"fact":    {"procedure-done"},
 	"the":     {"time_scale", "procedures", "measure", "may"}, // The file.
-	"segment": {"joins"},
 	"clients": {"resolver", "name_cache"},
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"firedrill/faults"
@@ -59,17 +60,56 @@ type moment struct {
 }
 
 func newPlay(s *Scenario, w sim.World) *play {
-	return &play{Scenario: s, world: w, board: faults.NewBoard(w), roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
+	board := faults.NewBoard(w)
+	board.Paths = paths(s.Segments)
+	return &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
 }
 
-// operator is the machine from which operators and probers ask.
-const operator = "operator"
+// operator is the machine from which operators ask, and as a rule the prober too. Where segments are joined the prober is a
+// machine of its own: an operator with a cable in every segment would never need the path.
+const (
+	operator = "operator"
+	prober   = "prober"
+)
+
+// askers are the machines from which operators and probers ask.
+func (s *Scenario) askers() []expect.Machine {
+	if len(paths(s.Segments)) == 0 {
+		return []expect.Machine{{Name: operator, Nets: s.Prober}}
+	}
+	var own, rest []sim.Interface
+	for _, i := range s.Prober {
+		if i.Segment == s.Operator {
+			own = append(own, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	return []expect.Machine{{Name: operator, Nets: own}, {Name: prober, Nets: rest}}
+}
+
+// asker is the machine that asks for an address: the one on its segment, or else the operator.
+func (s *Scenario) asker(address netip.Addr) string {
+	for _, m := range s.askers() {
+		for _, i := range m.Nets {
+			if i.Address.Masked().Contains(address) {
+				return m.Name
+			}
+		}
+	}
+	return operator
+}
 
 // populate furnishes the world and lets clients begin when their time comes.
 func (p *play) populate() error {
-	for _, s := range p.Segments {
-		if err := p.world.AddSegment(s); err != nil {
-			return err
+	for _, joins := range []bool{false, true} { // What is joined is there before.
+		for _, s := range p.Segments {
+			if (s.Joins != nil) != joins {
+				continue
+			}
+			if err := p.world.AddSegment(s); err != nil {
+				return err
+			}
 		}
 	}
 	for _, m := range p.Machines {
@@ -79,8 +119,10 @@ func (p *play) populate() error {
 			return err
 		}
 	}
-	if err := p.world.AddMachine(sim.MachineSpec{Name: operator, Interfaces: p.Prober, Start: p.Start}); err != nil {
-		return err
+	for _, m := range p.askers() {
+		if err := p.world.AddMachine(sim.MachineSpec{Name: m.Name, Interfaces: m.Nets, Start: p.Start}); err != nil {
+			return err
+		}
 	}
 	for i := range p.Clients {
 		if err := p.addClients(&p.Clients[i]); err != nil {

@@ -100,6 +100,18 @@ func (n *node) list() []*node {
 	return []*node{n}
 }
 
+// words are the words of a value: itself, or those of a list and of the lists in it.
+func (n *node) words() []*node {
+	if n == nil || n.shape != list {
+		return n.list()
+	}
+	var words []*node
+	for _, item := range n.items {
+		words = append(words, item.words()...)
+	}
+	return words
+}
+
 // with returns a copy of a map in which a key has another value; nil takes the key out.
 func (n *node) with(key string, value *node) *node {
 	c := *n
