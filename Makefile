@@ -2,7 +2,7 @@
 # is fetched through Go's module proxy, into ./.bin or the module cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help build drill check lint test mutants bench golden fmt
+.PHONY: help build drill check lint test mutants bench soak golden fmt
 
 LINTER_VERSION := v2.15.0
 LINTER := .bin/golangci-lint-$(LINTER_VERSION)
@@ -28,7 +28,10 @@ mutants: ## plant every bug in testdata/mutants; fail if one survives
 	go run ./cmd/mutants
 
 bench: ## benchmarks, one package after the other, with the ratios that the README quotes
-	FIREDRILL_BENCH=1 go test -p 1 -count=1 -run '^TestCompare' -bench . ./sim/... ./scenarios/... ./nodes/...
+	GOGC=400 FIREDRILL_BENCH=1 go test -p 1 -count=1 -run '^TestCompare' -bench . ./sim/... ./scenarios/... ./nodes/...
+
+soak: ## look for two answers from one seed: 10,000 seeds, each played in two processes
+	go run ./cmd/soak
 
 golden: ## rewrite the golden files; read the diff before committing it
 	UPDATE_GOLDEN=1 go test ./...
