@@ -10,8 +10,28 @@ import (
 	"firedrill/nodes"
 )
 
-// The verbs that are not faults.
-var requestVerbs = []string{"do", "probe", "get", "put", "delete"}
+// request is a verb that is no fault. Where its struct has no key of the verb's name, the subject is a path.
+type request struct {
+	verb, doc string
+	keys      func() any // a pointer to an empty struct
+}
+
+var requests = []request{
+	{"do", "an operator asks something of a machine", func() any { return &doKeys{} }},
+	{"probe", "something is really tried, outside the ledger of writes", func() any { return &probeKeys{} }},
+	{"get", "a client reads a path", func() any { return &accessKeys{} }},
+	{"put", "a client writes a path", func() any { return &accessKeys{} }},
+	{"delete", "a client deletes a path", func() any { return &accessKeys{} }},
+}
+
+// requestVerbs are the verbs that are not faults.
+var requestVerbs = func() []string {
+	var verbs []string
+	for _, r := range requests {
+		verbs = append(verbs, r.verb)
+	}
+	return verbs
+}()
 
 // isVerb reports whether a key of a step is a verb, one that comes later included.
 func isVerb(key string) bool {
@@ -58,25 +78,25 @@ func verbHas(verb, key string) bool {
 }
 
 type doKeys struct {
-	Verb    string        `yaml:"do"`
-	Machine string        `yaml:"machine" ref:"machine"`
-	With    nodes.Values  `yaml:"with"`
-	Retry   time.Duration `yaml:"retry"`
+	Verb    string        `yaml:"do" doc:"what the operator asks of the machine"`
+	Machine string        `yaml:"machine" ref:"machine" doc:"which machine is asked"`
+	With    nodes.Values  `yaml:"with" doc:"what goes with the request; wrong values are sent as they are"`
+	Retry   time.Duration `yaml:"retry" doc:"asks again so often until the answer is as wanted"`
 }
 
 type probeKeys struct {
-	What    string       `yaml:"probe"`
-	Machine string       `yaml:"machine" ref:"machine"`
-	With    nodes.Values `yaml:"with"`
+	What    string       `yaml:"probe" doc:"what is really tried"`
+	Machine string       `yaml:"machine" ref:"machine" doc:"the machine that is probed"`
+	With    nodes.Values `yaml:"with" doc:"what goes with the question"`
 }
 
 type accessKeys struct {
 	Path string       `yaml:"-"`
-	From string       `yaml:"from" ref:"clients"`
-	To   string       `yaml:"to"`
-	Via  string       `yaml:"via"`
-	Size nodes.Size   `yaml:"size"`
-	With nodes.Values `yaml:"with"`
+	From string       `yaml:"from" ref:"clients" doc:"the clients of whom one sends it"`
+	To   string       `yaml:"to" doc:"whom it asks, if not whom the clients ask"`
+	Via  string       `yaml:"via" doc:"where it connects to, if not to that"`
+	Size nodes.Size   `yaml:"size" doc:"of what is put"`
+	With nodes.Values `yaml:"with" doc:"what goes with the request"`
 }
 
 // readAct reads the verb of a step with what belongs to it, and the keys that all steps have.

@@ -43,18 +43,30 @@ var (
 
 // fileKeys are the keys of the file itself.
 type fileKeys struct {
-	Name     string        `yaml:"name"`
-	Covers   []string      `yaml:"covers"`
-	Seeds    Seeds         `yaml:"seeds"`
-	World    []string      `yaml:"world" choices:"virtual kernel"`
-	Start    time.Time     `yaml:"start"`
-	Stop     time.Duration `yaml:"stop"`
-	Settle   time.Duration `yaml:"settle"`
-	Operator string        `yaml:"operator" ref:"segment"`
+	Name     string        `yaml:"name" doc:"the name of the scenario, which is that of its file"`
+	Covers   []string      `yaml:"covers" doc:"ids of what the scenario shows: of the catalogue, a requirement or a hazard"`
+	Seeds    Seeds         `yaml:"seeds" doc:"the seeds with each of which each case is played"`
+	World    []string      `yaml:"world" choices:"virtual kernel" doc:"in which worlds it can be played"`
+	Start    time.Time     `yaml:"start" doc:"true time at power-on, in UTC"`
+	Stop     time.Duration `yaml:"stop" doc:"when the drill ends; a step that has not acted by then makes the run vacuous"`
+	Settle   time.Duration `yaml:"settle" doc:"how long the quiet phase after the drill is, in which every fault is undone"`
+	Operator string        `yaml:"operator" ref:"segment" doc:"the segment on which the operator sits"`
 }
 
 // sections are the keys of the file that are read on their own.
-var sections = []string{"defaults", "segments", "machines", "clients", "timeline", "expect", "variants", "cases", "except"}
+var sections = keysOfDocs(sectionDocs)
+
+var sectionDocs = []keyDoc{
+	{"defaults", "KIND: {..}, the keys of every machine of the kind that has no others"},
+	{"segments", "NAME: {..}, the networks; management is always there"},
+	{"machines", "NAME: {..}, the machines with their software"},
+	{"clients", "NAME: {..}, populations of clients"},
+	{"timeline", "the steps, in their order"},
+	{"expect", "the claims that must hold"},
+	{"variants", "AXIS: {VALUE: {..}}, what differs; the cases are the product of the axes"},
+	{"cases", "what differs in some combinations of values, laid over all else"},
+	{"except", "the combinations of values that are no case"},
+}
 
 // build makes the scenario. Mistakes are in m; the scenario is of use only where there are none.
 func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenario, fileKeys) {
@@ -125,15 +137,15 @@ func (b *builder) section(key string) *node {
 }
 
 type segmentKeys struct {
-	Subnet    netip.Prefix     `yaml:"subnet"`
-	Joins     []string         `yaml:"joins"` // Referred to when all segments are known: see checkJoins.
-	Latency   *time.Duration   `yaml:"latency"`
-	Jitter    *time.Duration   `yaml:"jitter"`
-	Loss      *nodes.Share     `yaml:"loss"`
-	Duplicate *nodes.Share     `yaml:"duplicate"`
-	Reorder   *nodes.Share     `yaml:"reorder"`
-	Corrupt   *nodes.Share     `yaml:"corrupt"`
-	Bandwidth *nodes.Bandwidth `yaml:"bandwidth"`
+	Subnet    netip.Prefix     `yaml:"subnet" doc:"the addresses of one broadcast domain, such as 10.0.0.0/24"`
+	Joins     []string         `yaml:"joins" doc:"in place of a subnet: a routed path between each two of these segments"` // Referred to when all segments are known: see checkJoins.
+	Latency   *time.Duration   `yaml:"latency" doc:"what a frame takes"`
+	Jitter    *time.Duration   `yaml:"jitter" doc:"up to so much more, evenly"`
+	Loss      *nodes.Share     `yaml:"loss" doc:"frames that are lost"`
+	Duplicate *nodes.Share     `yaml:"duplicate" doc:"frames that come twice"`
+	Reorder   *nodes.Share     `yaml:"reorder" doc:"frames that overtake others"`
+	Corrupt   *nodes.Share     `yaml:"corrupt" doc:"frames that arrive damaged"`
+	Bandwidth *nodes.Bandwidth `yaml:"bandwidth" doc:"bits per second; without it there is no limit"`
 }
 
 func (b *builder) readSegments() {

@@ -22,7 +22,7 @@ func (b *builder) form(name string) *expect.Form {
 
 // claimKeys are the keys that every claim has.
 type claimKeys struct {
-	Covers []string `yaml:"covers"`
+	Covers []string `yaml:"covers" doc:"ids of what the claim shows"`
 }
 
 func (b *builder) readExpect() {

@@ -22,6 +22,17 @@ type decoder struct {
 	draw draw
 }
 
+// keyDoc is a key that is read by code of its own and not by a struct's tags, with what it is for.
+type keyDoc struct{ key, doc string }
+
+func keysOfDocs(docs []keyDoc) []string {
+	keys := make([]string, len(docs))
+	for i, d := range docs {
+		keys[i] = d.key
+	}
+	return keys
+}
+
 // references tells what a word refers to: `ref:"machine"`.
 type references interface {
 	// refer returns "" where the word names such a thing, and otherwise what is wrong.

@@ -12,23 +12,23 @@ import (
 
 // machineKeys are the keys that every machine has. A kind's config has others.
 type machineKeys struct {
-	Kind  string            `yaml:"kind"`
-	Nets  map[string]string `yaml:"nets"`
-	Count int               `yaml:"count"`
-	Clock clockKeys         `yaml:"clock"`
-	Disk  diskKeys          `yaml:"disk"`
+	Kind  string            `yaml:"kind" doc:"the software of the machine"`
+	Nets  map[string]string `yaml:"nets" doc:"SEGMENT: ADDRESS or auto, one entry for every interface"`
+	Count int               `yaml:"count" doc:"so many machines, NAME-1 and on"`
+	Clock clockKeys         `yaml:"clock" doc:"how its clock differs from true time"`
+	Disk  diskKeys          `yaml:"disk" doc:"what its disk is like"`
 }
 
 type clockKeys struct {
-	Offset time.Duration `yaml:"offset"`
-	Drift  nodes.Drift   `yaml:"drift"`
-	Zone   string        `yaml:"zone"`
+	Offset time.Duration `yaml:"offset" doc:"how far ahead its wall clock is; below zero: behind"`
+	Drift  nodes.Drift   `yaml:"drift" doc:"how much too fast it runs; below zero: too slow"`
+	Zone   string        `yaml:"zone" doc:"its time zone, such as Europe/Berlin; UTC without it"`
 }
 
 type diskKeys struct {
-	Size      nodes.Size      `yaml:"size"`
-	Sync      *time.Duration  `yaml:"sync"`
-	Bandwidth nodes.Bandwidth `yaml:"bandwidth"`
+	Size      nodes.Size      `yaml:"size" doc:"after how many bytes it is full; without it, never"`
+	Sync      *time.Duration  `yaml:"sync" doc:"what a sync takes; 5ms without it"`
+	Bandwidth nodes.Bandwidth `yaml:"bandwidth" doc:"how fast it reads and writes; without it there is no limit"`
 }
 
 // maxCount bounds what one line may make.

@@ -7,9 +7,16 @@ import (
 
 // The keys of a step by their part, in the order in which they stand: time, verb, adverbs, the rest.
 var (
-	timeKeys = []string{"at", "then", "after", "of", "nth", "done", "like", "plus"}
-	restKeys = []string{"want", "for", "within", "every", "times", "step", "only", "except", "covers"}
+	timeKeys = keysOfStruct(whenKeys{})
+	restKeys = append(keysOfDocs(stepDocs), keysOfStruct(endKeys{})...)
 )
+
+// stepDocs are the keys of the rest of a step that are read on their own.
+var stepDocs = []keyDoc{
+	{"want", "what the answer must be, or what the probe must find: any of these"},
+	{"only", "only in the cases that have these values"},
+	{"except", "not in the cases that have these values"},
+}
 
 // wholeTimes are the keys that replace the whole time of a step.
 var wholeTimes = timeKeys[:3]

@@ -76,20 +76,20 @@ type Machine struct {
 // Clients is a population of clients that share a name and habits.
 type Clients struct {
 	Name    string
-	Count   int           `yaml:"count"`
-	Net     string        `yaml:"net" ref:"segment"`
-	To      string        `yaml:"to"`  // as written: address, name or machine, with an optional port
-	Via     string        `yaml:"via"` // as written
-	Begin   Begin         `yaml:"begin"`
-	Prefix  string        `yaml:"prefix"`
-	Rate    nodes.Rate    `yaml:"rate"`
-	Put     nodes.Share   `yaml:"put"`
-	Get     nodes.Share   `yaml:"get"`
-	Delete  nodes.Share   `yaml:"delete"`
-	Size    SizeRange     `yaml:"size"`
-	Keys    int           `yaml:"keys"`
-	Timeout time.Duration `yaml:"timeout"`
-	Retry   time.Duration `yaml:"retry"`
+	Count   int           `yaml:"count" doc:"so many clients, NAME-1 and on"`
+	Net     string        `yaml:"net" ref:"segment" doc:"the segment on which they sit"`
+	To      string        `yaml:"to" doc:"whom they ask: an address or a machine; :PORT may follow"`
+	Via     string        `yaml:"via" doc:"where they connect to, if not to that: an address or a machine"`
+	Begin   Begin         `yaml:"begin" doc:"when they start: a time, or the first fact of this name"`
+	Prefix  string        `yaml:"prefix" doc:"what their paths begin with; groups with one prefix share keys"`
+	Rate    nodes.Rate    `yaml:"rate" doc:"how often each of them asks; without it, only when a step says so"`
+	Put     nodes.Share   `yaml:"put" doc:"how much of it writes; put, get and delete add up to 100%"`
+	Get     nodes.Share   `yaml:"get" doc:"how much of it reads"`
+	Delete  nodes.Share   `yaml:"delete" doc:"how much of it deletes"`
+	Size    SizeRange     `yaml:"size" doc:"of what they write; of a range, drawn each time"`
+	Keys    int           `yaml:"keys" doc:"how many paths they use"`
+	Timeout time.Duration `yaml:"timeout" doc:"how long they wait for an answer"`
+	Retry   time.Duration `yaml:"retry" doc:"how soon they try again what went wrong; without it, never"`
 	// Target is To, resolved to an address; Dial is Via, or Target where there is none.
 	Target, Dial netip.AddrPort
 	// Addresses are those of its machines, NAME-1 to NAME-Count, on Net.

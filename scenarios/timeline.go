@@ -11,24 +11,24 @@ import (
 
 // whenKeys are the time of a step.
 type whenKeys struct {
-	At    *time.Duration `yaml:"at"`
-	Then  *time.Duration `yaml:"then"`
-	After string         `yaml:"after" ref:"fact"`
-	Of    string         `yaml:"of"`
-	Nth   int            `yaml:"nth"`
-	Done  nodes.Share    `yaml:"done"`
-	Like  string         `yaml:"like"`
-	Plus  time.Duration  `yaml:"plus"`
+	At    *time.Duration `yaml:"at" doc:"so long after the start"`
+	Then  *time.Duration `yaml:"then" doc:"so long after the step above acted"`
+	After string         `yaml:"after" ref:"fact" doc:"at the next such fact, or state entered, since the step above acted"`
+	Of    string         `yaml:"of" doc:"with after: only of this machine, role, step or procedure"`
+	Nth   int            `yaml:"nth" doc:"with after: not the next such fact but the nth"`
+	Done  nodes.Share    `yaml:"done" doc:"with after: when the activity is so far"`
+	Like  string         `yaml:"like" doc:"with after: only with this text"`
+	Plus  time.Duration  `yaml:"plus" doc:"with after: so much later"`
 }
 
 // endKeys are the rest of a step, whatever its verb. `want` is read on its own.
 type endKeys struct {
-	For    time.Duration `yaml:"for"`
-	Within time.Duration `yaml:"within"`
-	Every  time.Duration `yaml:"every"`
-	Times  int           `yaml:"times"`
-	Step   string        `yaml:"step"`
-	Covers []string      `yaml:"covers"`
+	For    time.Duration `yaml:"for" doc:"a fault is undone then; a probe has to hold so long"`
+	Within time.Duration `yaml:"within" doc:"a probe has to find it by then"`
+	Every  time.Duration `yaml:"every" doc:"with times: how far apart"`
+	Times  int           `yaml:"times" doc:"with every: how often"`
+	Step   string        `yaml:"step" doc:"a name by which other steps, claims and variants mean this one"`
+	Covers []string      `yaml:"covers" doc:"ids of what the step shows"`
 }
 
 func (b *builder) readTimeline() {
