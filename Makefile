@@ -27,6 +27,7 @@ test: ## unit, property, golden and script tests
 mutants: ## plant every bug in testdata/mutants; fail if one survives
 	go run ./cmd/mutants
 
+# GOGC is that of the command.
 bench: ## benchmarks, one package after the other, with the ratios that the README quotes
 	GOGC=400 FIREDRILL_BENCH=1 go test -p 1 -count=1 -run '^TestCompare' -bench . ./sim/... ./scenarios/... ./nodes/...
 
