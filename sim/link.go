@@ -183,7 +183,12 @@ func (l *Link) Carry(now time.Duration, f *Frame) Fate {
 		l.count(f, func(i *Imposition) *int64 { return pick(i.Hold, &i.Held) })
 		return Fate{Held: true}
 	}
-	fate := Fate{Arrive: l.serialise(now, f, c)}
+	left, room := l.serialise(now, f, c)
+	if !room {
+		l.count(f, func(i *Imposition) *int64 { return pick(i.Bandwidth != nil, &i.Lost) })
+		return Fate{Lost: true}
+	}
+	fate := Fate{Arrive: left}
 	if l.chance(c.Loss) {
 		l.count(f, func(i *Imposition) *int64 { return pick(i.Loss != nil, &i.Lost) })
 		return Fate{Lost: true}
@@ -235,12 +240,12 @@ func (l *Link) Burst(d time.Duration) int {
 	return math.MaxInt
 }
 
-// Backlog is how long the sending interface will be busy with what it has.
+// Backlog is how long the interfaces of the link will be busy with what they have.
 func (l *Link) Backlog(now time.Duration) time.Duration {
 	if l.now.Bandwidth == nil {
 		return 0
 	}
-	return max(l.out.busy, l.own.busy) - now
+	return max(l.out.busy, l.own.busy, l.in.busy-value(l.now.Latency)) - now
 }
 
 // Airtime is how long so many bytes keep the sending interface busy.
@@ -254,18 +259,27 @@ func (l *Link) Airtime(bytes int) time.Duration {
 // Latency is what a frame takes, jitter and bandwidth aside.
 func (l *Link) Latency() time.Duration { return value(l.now.Latency) }
 
-// serialise returns when the last bit of the frame has left.
-func (l *Link) serialise(now time.Duration, f *Frame, c *Condition) time.Duration {
+// queueFrames is how many full frames wait at an interface at most; one more is lost. It is what Linux has by default.
+const queueFrames = 1000
+
+// serialise returns when the last bit of the frame has left, or that the queue had no room for it.
+func (l *Link) serialise(now time.Duration, f *Frame, c *Condition) (left time.Duration, room bool) {
 	if c.Bandwidth == nil || *c.Bandwidth == 0 {
-		return now
+		return now, true
 	}
 	p := l.out
 	if l.base.Bandwidth == nil || *c.Bandwidth != *l.base.Bandwidth {
 		p = &l.own
 	}
+	if p.busy-now > airtime(queueFrames*frameMax, *c.Bandwidth) {
+		return 0, false
+	}
 	p.busy = max(p.busy, now) + airtime(f.Size, *c.Bandwidth)
-	return p.busy
+	return p.busy, true
 }
+
+// frameMax is the size of a full frame.
+const frameMax = 1514
 
 // airtime is how long a frame takes at a bandwidth.
 func airtime(bytes int, b nodes.Bandwidth) time.Duration {

@@ -431,6 +431,41 @@ func (a *actor) datagram(verb string, args []string) bool {
 		if err != nil {
 			a.result("tell", err)
 		}
+	case "flood": // flood ADDRESS COUNT: full datagrams, one behind the other
+		c, err := a.env.Net().Dial("udp4", args[0])
+		if err != nil {
+			a.result("flood", err)
+			return true
+		}
+		n, _ := strconv.Atoi(args[1])
+		for range n {
+			if _, err := c.Write(make([]byte, 1472)); err != nil {
+				a.result("flood", err)
+			}
+		}
+		a.say("sent %d", n)
+	case "count": // count PORT: how many datagrams came, every second
+		port, _ := strconv.Atoi(args[0])
+		u, err := a.env.Net().ListenUDP("udp4", &net.UDPAddr{Port: port})
+		if err != nil {
+			a.result("count", err)
+			return true
+		}
+		total := 0
+		a.env.Go("teller", func() {
+			for last := 0; ; last = total {
+				a.env.Sleep(time.Second)
+				if total != last {
+					a.say("heard %d so far", total)
+				}
+			}
+		})
+		for b := make([]byte, 2000); ; total++ {
+			if _, _, err := u.ReadFrom(b); err != nil {
+				a.result("count", err)
+				return true
+			}
+		}
 	default:
 		return false
 	}
