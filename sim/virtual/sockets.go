@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -122,9 +121,10 @@ func (d deadline) wait(t *task, q *queue) {
 	t.wait(q, due)
 }
 
+// opError is an error as package net has it. An errno comes from the system call of the operation, unless the caller has
+// wrapped it in the name of another one.
 func opError(op, network string, source, addr net.Addr, err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := err.(syscall.Errno); ok {
 		call := map[string]string{"dial": "connect", "listen": "bind"}[op]
 		if call == "" {
 			call = op

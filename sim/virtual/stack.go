@@ -1,12 +1,13 @@
 package virtual
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/pion/transport/v3"
 )
@@ -24,7 +25,7 @@ func split(network, address string) (netip.AddrPort, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return netip.AddrPort{}, &net.AddrError{Err: "want a port number", Addr: address}
+		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: port}
 	}
 	if host == "" {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n)), nil
@@ -47,29 +48,39 @@ func isUDP(network string) bool { return network == "udp" || network == "udp4" }
 // ListenPacket implements transport.Net.
 func (s stack) ListenPacket(network, address string) (net.PacketConn, error) {
 	a, err := split(network, address)
-	if err != nil || !isUDP(network) {
-		return nil, orUnknown(err, network)
+	switch {
+	case err != nil:
+		return nil, opError("listen", network, nil, nil, err)
+	case isTCP(network):
+		return nil, opError("listen", network, nil, net.TCPAddrFromAddrPort(a),
+			&net.AddrError{Err: "unexpected address type", Addr: address})
 	}
 	return s.ListenUDP(network, net.UDPAddrFromAddrPort(a))
 }
 
-func orUnknown(err error, network string) error {
-	if err == nil {
-		err = net.UnknownNetworkError(network)
+var errMissingAddress = errors.New("missing address")
+
+// orNil makes of a nil pointer an address that is nil.
+func orNil[T any, A interface {
+	*T
+	net.Addr
+}](a A) net.Addr {
+	if a == nil {
+		return nil
 	}
-	return err
+	return a
 }
 
 // ListenUDP implements transport.Net.
 func (s stack) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn, error) {
 	s.m.self()
 	if !isUDP(network) {
-		return nil, net.UnknownNetworkError(network)
+		return nil, opError("listen", network, nil, orNil(local), net.UnknownNetworkError(network))
 	}
 	if local == nil {
 		local = &net.UDPAddr{}
 	}
-	u, err := s.m.listenUDP(toAddrPort(local.IP, local.Port), netip.AddrPort{})
+	u, err := s.m.listenUDP(network, toAddrPort(local.IP, local.Port), netip.AddrPort{})
 	if err != nil {
 		return nil, opError("listen", network, nil, local, err)
 	}
@@ -80,12 +91,12 @@ func (s stack) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn,
 func (s stack) ListenTCP(network string, local *net.TCPAddr) (transport.TCPListener, error) {
 	s.m.self()
 	if !isTCP(network) {
-		return nil, net.UnknownNetworkError(network)
+		return nil, opError("listen", network, nil, orNil(local), net.UnknownNetworkError(network))
 	}
 	if local == nil {
 		local = &net.TCPAddr{}
 	}
-	l, err := s.m.listenTCP(toAddrPort(local.IP, local.Port))
+	l, err := s.m.listenTCP(network, toAddrPort(local.IP, local.Port))
 	if err != nil {
 		return nil, opError("listen", network, nil, local, err)
 	}
@@ -100,11 +111,12 @@ func (s stack) Dial(network, address string) (net.Conn, error) {
 // DialUDP implements transport.Net.
 func (s stack) DialUDP(network string, local, remote *net.UDPAddr) (transport.UDPConn, error) {
 	s.m.self()
+	chosen := orNil(local)
 	switch {
 	case !isUDP(network):
-		return nil, net.UnknownNetworkError(network)
+		return nil, opError("dial", network, chosen, orNil(remote), net.UnknownNetworkError(network))
 	case remote == nil:
-		return nil, opError("dial", network, nil, nil, &net.AddrError{Err: "missing address"})
+		return nil, opError("dial", network, chosen, nil, errMissingAddress)
 	case local == nil:
 		local = &net.UDPAddr{}
 	}
@@ -112,13 +124,13 @@ func (s stack) DialUDP(network string, local, remote *net.UDPAddr) (transport.UD
 	if from.Addr().IsUnspecified() {
 		source, err := s.m.source(to.Addr())
 		if err != nil {
-			return nil, opError("dial", network, nil, remote, err)
+			return nil, opError("dial", network, chosen, remote, err)
 		}
 		from = netip.AddrPortFrom(source, from.Port())
 	}
-	u, err := s.m.listenUDP(from, to)
+	u, err := s.m.listenUDP(network, from, to)
 	if err != nil {
-		return nil, opError("dial", network, nil, remote, err)
+		return nil, opError("dial", network, chosen, remote, os.NewSyscallError("bind", err))
 	}
 	return u, nil
 }
@@ -129,17 +141,18 @@ func (s stack) DialTCP(network string, local, remote *net.TCPAddr) (transport.TC
 }
 
 func (s stack) dialTCP(network string, local, remote *net.TCPAddr, limit deadline) (transport.TCPConn, error) {
+	chosen := orNil(local)
 	switch {
 	case !isTCP(network):
-		return nil, net.UnknownNetworkError(network)
+		return nil, opError("dial", network, chosen, orNil(remote), net.UnknownNetworkError(network))
 	case remote == nil:
-		return nil, opError("dial", network, nil, nil, &net.AddrError{Err: "missing address"})
+		return nil, opError("dial", network, chosen, nil, errMissingAddress)
 	case local == nil:
 		local = &net.TCPAddr{}
 	}
-	c, err := s.m.dialTCP(toAddrPort(local.IP, local.Port), toAddrPort(remote.IP, remote.Port), limit)
+	c, err := s.m.dialTCP(network, toAddrPort(local.IP, local.Port), toAddrPort(remote.IP, remote.Port), limit)
 	if err != nil {
-		return nil, opError("dial", network, nil, remote, err)
+		return nil, opError("dial", network, chosen, remote, err)
 	}
 	return c, nil
 }
@@ -150,7 +163,7 @@ func (s stack) ResolveIPAddr(_, address string) (*net.IPAddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &net.IPAddr{IP: a.Addr().AsSlice()}, nil
+	return &net.IPAddr{IP: long(a)}, nil
 }
 
 // ResolveUDPAddr implements transport.Net.
@@ -159,7 +172,13 @@ func (s stack) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.UDPAddrFromAddrPort(a), nil
+	return &net.UDPAddr{IP: long(a), Port: int(a.Port())}, nil
+}
+
+// long is an address in the form of 16 bytes, which is what package net resolves to.
+func long(a netip.AddrPort) net.IP {
+	b := a.Addr().As16()
+	return b[:]
 }
 
 // ResolveTCPAddr implements transport.Net.
@@ -168,7 +187,7 @@ func (s stack) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.TCPAddrFromAddrPort(a), nil
+	return &net.TCPAddr{IP: long(a), Port: int(a.Port())}, nil
 }
 
 // Interfaces implements transport.Net.
@@ -241,9 +260,10 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 		}
 		return u.(net.Conn), nil
 	}
-	local, wrong := d.d.LocalAddr.(*net.TCPAddr)
-	if d.d.LocalAddr != nil && !wrong {
-		return nil, opError("dial", network, d.d.LocalAddr, nil, syscall.EINVAL)
+	local, fits := d.d.LocalAddr.(*net.TCPAddr)
+	if d.d.LocalAddr != nil && !fits {
+		return nil, opError("dial", network, nil, nil,
+			&net.AddrError{Err: "mismatched local address type", Addr: d.d.LocalAddr.String()})
 	}
 	c, err := d.s.dialTCP(network, local, net.TCPAddrFromAddrPort(to), limit)
 	if err != nil {

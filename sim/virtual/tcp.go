@@ -70,11 +70,13 @@ func (c chunk) end() uint64 { return c.seq + uint64(len(c.data)) }
 // (miss), and only then a timer is set: that is the same behaviour, without a timer for every segment.
 type tcpConn struct {
 	m             *machine
+	network       string // as it was dialled or listened at: tcp, tcp4
 	local, remote netip.AddrPort
 	state         tcpState
 	listener      *listener // that it came in by, until it is accepted
+	dialled       bool      // by this machine
 	gone          bool      // lost with the machine's power
-	err           error     // why it is dead; nil: it ended in good order
+	err           error     // why it is dead, until the software was told; nil: it ended in good order
 	soft          error     // what ICMP said meanwhile
 	heard         time.Duration
 
@@ -106,6 +108,8 @@ type tcpConn struct {
 	peer     *tcpConn
 
 	readers, writers     queue
+	writing              bool  // a task is in the middle of a write
+	turn                 queue // of other tasks that want to write
 	read, write          deadline
 	keepAlive            time.Duration
 	keepAliveTimer       *event
@@ -480,10 +484,8 @@ func (c *tcpConn) append(k chunk) {
 	}
 	k.data = k.data[c.rcv-k.seq:]
 	c.rcv += uint64(len(k.data))
-	if !c.shutRead {
-		c.in = append(c.in, k)
-		c.inBytes += len(k.data)
-	}
+	c.in = append(c.in, k)
+	c.inBytes += len(k.data)
 }
 
 // keepAhead keeps what came before its turn.
@@ -513,7 +515,7 @@ func (c *tcpConn) finish() {
 	}
 }
 
-// die ends a connection on this side, in silence. Bytes that are there can still be read if err is nil.
+// die ends a connection on this side, in silence. Bytes that are there can still be read.
 func (c *tcpConn) die(err error) {
 	if c.state == tcpDead {
 		return
@@ -582,4 +584,5 @@ func (c *tcpConn) shut() {
 	c.in, c.ahead, c.inBytes = nil, nil, 0
 	c.readers.wake(c.m.w)
 	c.writers.wake(c.m.w)
+	c.turn.wake(c.m.w)
 }

@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"syscall"
 	"time"
-
-	"github.com/pion/transport/v3"
 )
 
 // addrCache keeps a net.Addr, which software asks for at every request.
@@ -24,7 +21,14 @@ func (a *addrCache) of(p netip.AddrPort) net.Addr {
 }
 
 func (c *tcpConn) fail(op string, err error) error {
-	return opError(op, "tcp", c.LocalAddr(), c.RemoteAddr(), err)
+	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), err)
+}
+
+// told is why the connection is dead, which the software learns once: from then on it only is at its end.
+func (c *tcpConn) told() error {
+	err := c.err
+	c.err = nil
+	return err
 }
 
 // Read implements net.Conn.
@@ -39,13 +43,13 @@ func (c *tcpConn) Read(b []byte) (int, error) {
 			return 0, nil
 		case c.read.passed(c.m):
 			return 0, c.fail("read", os.ErrDeadlineExceeded)
-		case len(c.in) > 0 && (c.state != tcpDead || c.err == nil):
+		case len(c.in) > 0:
 			return c.take(b), nil
-		case c.eof || c.shutRead:
+		case c.eof:
 			return 0, io.EOF
 		case c.state == tcpDead && c.err != nil:
-			return 0, c.fail("read", c.err)
-		case c.state == tcpDead:
+			return 0, c.fail("read", c.told())
+		case c.state == tcpDead || c.shutRead:
 			return 0, io.EOF
 		}
 		c.read.wait(t, &c.readers)
@@ -73,21 +77,34 @@ func (c *tcpConn) take(b []byte) int {
 	return n
 }
 
-// Write implements net.Conn. It returns when everything is in the send buffer.
+// Write implements net.Conn. It returns when everything is in the send buffer. Of several tasks that write, one waits until
+// the other is through.
 func (c *tcpConn) Write(b []byte) (int, error) {
 	t := c.m.self()
 	c.m.mayYield()
+	for c.writing && !c.closed {
+		t.wait(&c.turn, -1)
+	}
+	c.writing = true
+	n, err := c.put(t, b)
+	c.writing = false
+	c.turn.wakeOne(c.m.w)
+	return n, err
+}
+
+// put is Write for the task whose turn it is.
+func (c *tcpConn) put(t *task, b []byte) (int, error) {
 	written := 0
 	for {
 		switch {
 		case c.closed:
 			return written, c.fail("write", net.ErrClosed)
-		case c.state == tcpDead && c.err != nil:
-			return written, c.fail("write", c.err)
-		case c.state == tcpDead || c.fin:
-			return written, c.fail("write", syscall.EPIPE)
 		case c.write.passed(c.m):
 			return written, c.fail("write", os.ErrDeadlineExceeded)
+		case c.state == tcpDead && c.err != nil:
+			return written, c.fail("write", c.told())
+		case c.state == tcpDead || c.fin:
+			return written, c.fail("write", syscall.EPIPE)
 		case written == len(b):
 			return written, nil
 		}
@@ -125,26 +142,34 @@ func (c *tcpConn) Close() error {
 // CloseWrite implements transport.TCPConn.
 func (c *tcpConn) CloseWrite() error {
 	c.m.self()
-	if c.closed || c.state != tcpEstablished {
-		return c.fail("close", syscall.ENOTCONN)
+	if err := c.open(); err != nil {
+		return err
 	}
 	c.fin = true
 	c.push()
 	return nil
 }
 
-// CloseRead implements transport.TCPConn. What still comes is acknowledged and dropped.
+// CloseRead implements transport.TCPConn. A reader that finds nothing is at the end, but what is there, and what still comes,
+// is read all the same: so does Linux.
 func (c *tcpConn) CloseRead() error {
 	c.m.self()
-	if c.closed || c.state != tcpEstablished {
-		return c.fail("close", syscall.ENOTCONN)
+	if err := c.open(); err != nil {
+		return err
 	}
 	c.shutRead = true
-	c.in, c.inBytes = nil, 0
-	for _, k := range c.ahead {
-		c.inBytes += len(k.data)
-	}
 	c.readers.wake(c.m.w)
+	return nil
+}
+
+// open is the error of a connection of which no half can be closed any more.
+func (c *tcpConn) open() error {
+	switch {
+	case c.closed:
+		return c.fail("close", net.ErrClosed)
+	case c.state != tcpEstablished:
+		return c.fail("close", os.NewSyscallError("shutdown", syscall.ENOTCONN))
+	}
 	return nil
 }
 
@@ -165,7 +190,7 @@ func (c *tcpConn) SetDeadline(t time.Time) error {
 // SetReadDeadline implements net.Conn. It also holds for a read that waits already.
 func (c *tcpConn) SetReadDeadline(t time.Time) error {
 	if c.closed {
-		return c.fail("set", net.ErrClosed)
+		return c.noSetting()
 	}
 	c.read = c.m.deadlineAt(t)
 	c.readers.wake(c.m.w)
@@ -175,30 +200,50 @@ func (c *tcpConn) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline implements net.Conn.
 func (c *tcpConn) SetWriteDeadline(t time.Time) error {
 	if c.closed {
-		return c.fail("set", net.ErrClosed)
+		return c.noSetting()
 	}
 	c.write = c.m.deadlineAt(t)
 	c.writers.wake(c.m.w)
 	return nil
 }
 
-// SetLinger implements transport.TCPConn: with 0, Close resets. Other values are as none.
-func (c *tcpConn) SetLinger(seconds int) error {
-	c.linger0 = seconds == 0
+// noSetting is the error of setting a deadline or a buffer of a connection that is closed: package net names the own end of
+// it, and not the other one.
+func (c *tcpConn) noSetting() error {
+	return opError("set", c.network, nil, c.LocalAddr(), net.ErrClosed)
+}
+
+// noOption is the error of setting anything else.
+func (c *tcpConn) noOption() error {
+	if c.closed {
+		return c.fail("set", net.ErrClosed)
+	}
 	return nil
 }
 
+// SetLinger implements transport.TCPConn: with 0, Close resets. Other values are as none.
+func (c *tcpConn) SetLinger(seconds int) error {
+	c.linger0 = seconds == 0
+	return c.noOption()
+}
+
 // SetNoDelay implements transport.TCPConn. Nothing is ever delayed here.
-func (c *tcpConn) SetNoDelay(bool) error { return nil }
+func (c *tcpConn) SetNoDelay(bool) error { return c.noOption() }
 
 // SetWriteBuffer implements transport.TCPConn.
 func (c *tcpConn) SetWriteBuffer(bytes int) error {
+	if c.closed {
+		return c.noSetting()
+	}
 	c.room = max(bytes, tcpSegmentMax)
 	return nil
 }
 
 // SetReadBuffer implements transport.TCPConn.
 func (c *tcpConn) SetReadBuffer(bytes int) error {
+	if c.closed {
+		return c.noSetting()
+	}
 	c.space = max(bytes, tcpSegmentMax)
 	return nil
 }
@@ -211,7 +256,7 @@ const (
 
 // SetKeepAlive implements transport.TCPConn. Probes are off until asked for: an idle connection costs nothing.
 func (c *tcpConn) SetKeepAlive(enabled bool) error {
-	if !enabled {
+	if !enabled && !c.closed {
 		c.keepAlive = 0
 		c.m.w.cancel(c.keepAliveTimer)
 		c.keepAliveTimer = nil
@@ -222,7 +267,10 @@ func (c *tcpConn) SetKeepAlive(enabled bool) error {
 
 // SetKeepAlivePeriod implements transport.TCPConn.
 func (c *tcpConn) SetKeepAlivePeriod(d time.Duration) error {
-	if d <= 0 {
+	switch {
+	case c.closed:
+		return c.noOption()
+	case d <= 0:
 		return c.fail("set", syscall.EINVAL)
 	}
 	c.keepAlive = d
@@ -250,176 +298,4 @@ func (c *tcpConn) probe() {
 		c.emit(flagACK, c.una-1, nil, nil)
 	}
 	c.keepAliveTimer = c.m.w.after(next, c.m, c.probe)
-}
-
-// listener implements transport.TCPListener.
-type listener struct {
-	m       *machine
-	local   netip.AddrPort
-	waiting []*tcpConn
-	accepts queue
-	limit   deadline
-	closed  bool
-}
-
-func (m *machine) listenTCP(local netip.AddrPort) (*listener, error) {
-	if !local.Addr().IsUnspecified() && !m.local(local.Addr()) {
-		return nil, syscall.EADDRNOTAVAIL
-	}
-	s := &m.sockets
-	taken := func(port uint16) bool {
-		return slices.ContainsFunc(s.listeners[port], func(l *listener) bool {
-			return clash(l.local.Addr(), local.Addr())
-		})
-	}
-	port := local.Port()
-	if port == 0 {
-		var err error
-		if port, err = s.ephemeral(taken); err != nil {
-			return nil, err
-		}
-	} else if taken(port) {
-		return nil, syscall.EADDRINUSE
-	}
-	l := &listener{m: m, local: netip.AddrPortFrom(local.Addr(), port)}
-	s.listeners[port] = append(s.listeners[port], l)
-	s.opened(l)
-	return l, nil
-}
-
-// incoming answers a SYN.
-func (m *machine) incoming(p *packet) {
-	var l *listener
-	for _, o := range m.sockets.listeners[p.dst.Port()] {
-		if o.local.Addr().IsUnspecified() || o.local.Addr() == p.dst.Addr() {
-			l = o
-		}
-	}
-	switch {
-	case l == nil:
-		m.rebuff(p)
-		return
-	case len(l.waiting) >= backlogMax: // As if it had never come.
-		return
-	}
-	c := m.newConn(p.dst, p.src, tcpSynReceived)
-	c.listener, c.peer = l, p.sender
-	c.rcv, c.nxt = 1, 1
-	c.window = uint64(p.tcp.window)
-	c.sent = m.w.now
-	c.emit(flagSYN|flagACK, 0, nil, c)
-}
-
-// arrived queues a connection for Accept.
-func (l *listener) arrived(c *tcpConn) {
-	l.waiting = append(l.waiting, c)
-	l.accepts.wakeOne(l.m.w)
-}
-
-// AcceptTCP implements transport.TCPListener.
-func (l *listener) AcceptTCP() (transport.TCPConn, error) {
-	t := l.m.self()
-	l.m.mayYield()
-	for {
-		switch {
-		case l.closed:
-			return nil, opError("accept", "tcp", nil, l.Addr(), net.ErrClosed)
-		case len(l.waiting) > 0:
-			c := l.waiting[0]
-			l.waiting = l.waiting[1:]
-			c.listener = nil
-			l.m.sockets.opened(c)
-			return c, nil
-		case l.limit.passed(l.m):
-			return nil, opError("accept", "tcp", nil, l.Addr(), os.ErrDeadlineExceeded)
-		}
-		l.limit.wait(t, &l.accepts)
-	}
-}
-
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptTCP()
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// Close implements net.Listener. Connections that nobody has accepted are reset.
-func (l *listener) Close() error {
-	l.m.self()
-	if l.closed {
-		return opError("close", "tcp", nil, l.Addr(), net.ErrClosed)
-	}
-	l.m.sockets.closed(l)
-	l.abandon()
-	return nil
-}
-
-func (l *listener) abandon() {
-	l.closed = true
-	s := &l.m.sockets
-	port := l.local.Port()
-	s.listeners[port] = slices.DeleteFunc(s.listeners[port], func(o *listener) bool { return o == l })
-	for _, c := range l.waiting {
-		c.abort()
-	}
-	l.waiting = nil
-	l.accepts.wake(l.m.w)
-}
-
-// Addr implements net.Listener.
-func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.local) }
-
-// SetDeadline implements transport.TCPListener.
-func (l *listener) SetDeadline(t time.Time) error {
-	l.limit = l.m.deadlineAt(t)
-	l.accepts.wake(l.m.w)
-	return nil
-}
-
-// dialTCP connects. A timeout of 0 is the kernel's own.
-func (m *machine) dialTCP(local, remote netip.AddrPort, limit deadline) (*tcpConn, error) {
-	t := m.self()
-	m.mayYield()
-	if remote.Addr().IsUnspecified() {
-		remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), remote.Port())
-	}
-	source := local.Addr()
-	if source.IsUnspecified() {
-		var err error
-		if source, err = m.source(remote.Addr()); err != nil {
-			return nil, err
-		}
-	} else if !m.local(source) {
-		return nil, syscall.EADDRNOTAVAIL
-	}
-	port := local.Port()
-	used := func(port uint16) bool {
-		return m.sockets.conns[flowOf(netip.AddrPortFrom(source, port), remote)] != nil
-	}
-	if port == 0 {
-		var err error
-		if port, err = m.sockets.ephemeral(used); err != nil {
-			return nil, err
-		}
-	} else if used(port) {
-		return nil, syscall.EADDRINUSE
-	}
-	c := m.newConn(netip.AddrPortFrom(source, port), remote, tcpSynSent)
-	m.sockets.opened(c)
-	c.connect(0)
-	for c.state == tcpSynSent {
-		if limit.passed(m) {
-			c.die(os.ErrDeadlineExceeded)
-			break
-		}
-		limit.wait(t, &c.writers)
-	}
-	if c.state == tcpDead && c.err != nil && !errors.Is(c.err, syscall.ECONNRESET) {
-		m.sockets.closed(c)
-		return nil, c.err
-	}
-	return c, nil
 }

@@ -14,15 +14,17 @@ import (
 const (
 	udpHeaders = 14 + 20 + 8
 	udpMax     = 65507
-	udpBuffer  = 212_992 // bytes that wait to be read; more are dropped
+	udpBuffer  = 212_992 // bytes that wait to be read, unless told otherwise; more are dropped
+	udpLeast   = 2304    // the shortest buffer that there is
 )
 
 // udpConn implements transport.UDPConn and net.PacketConn.
 type udpConn struct {
 	m             *machine
+	network       string         // as it was opened: udp, udp4
 	local, remote netip.AddrPort // remote is not valid where it is not connected
 	queue         []datagram
-	bytes         int
+	bytes, room   int
 	readers       queue
 	read, write   deadline
 	failure       error // what ICMP said, to be returned once
@@ -35,7 +37,7 @@ type datagram struct {
 }
 
 // listenUDP opens a socket on a local address, port 0 for any.
-func (m *machine) listenUDP(local, remote netip.AddrPort) (*udpConn, error) {
+func (m *machine) listenUDP(network string, local, remote netip.AddrPort) (*udpConn, error) {
 	if !local.Addr().IsUnspecified() && !m.local(local.Addr()) {
 		return nil, syscall.EADDRNOTAVAIL
 	}
@@ -52,7 +54,7 @@ func (m *machine) listenUDP(local, remote netip.AddrPort) (*udpConn, error) {
 	} else if taken(port) {
 		return nil, syscall.EADDRINUSE
 	}
-	u := &udpConn{m: m, local: netip.AddrPortFrom(local.Addr(), port), remote: remote}
+	u := &udpConn{m: m, network: network, room: udpBuffer, local: netip.AddrPortFrom(local.Addr(), port), remote: remote}
 	s.udp[port] = append(s.udp[port], u)
 	s.opened(u)
 	return u, nil
@@ -76,7 +78,7 @@ func (u *udpConn) shut() {
 func (u *udpConn) Close() error {
 	u.m.self()
 	if u.closed {
-		return opError("close", "udp", u.LocalAddr(), u.RemoteAddr(), net.ErrClosed)
+		return opError("close", u.network, u.LocalAddr(), u.RemoteAddr(), net.ErrClosed)
 	}
 	u.m.sockets.closed(u)
 	u.shut()
@@ -100,7 +102,7 @@ func (m *machine) receiveUDP(p *packet) {
 	switch {
 	case best == nil:
 		m.complain(p, syscall.ECONNREFUSED)
-	case best.bytes+len(p.data) <= udpBuffer:
+	case best.bytes+len(p.data) <= best.room:
 		best.queue = append(best.queue, datagram{p.src, p.data})
 		best.bytes += len(p.data)
 		best.readers.wakeOne(m.w)
@@ -112,19 +114,23 @@ func (u *udpConn) fail(err syscall.Errno) {
 	u.readers.wake(u.m.w)
 }
 
-func (u *udpConn) receive(op string) (datagram, error) {
+// receive takes the next datagram, by the system call of that name.
+func (u *udpConn) receive(call string) (datagram, error) {
 	t := u.m.self()
 	u.m.mayYield()
+	fail := func(err error) (datagram, error) {
+		return datagram{}, opError("read", u.network, u.LocalAddr(), u.RemoteAddr(), err)
+	}
 	for {
 		switch {
 		case u.closed:
-			return datagram{}, opError(op, "udp", u.LocalAddr(), u.RemoteAddr(), net.ErrClosed)
+			return fail(net.ErrClosed)
+		case u.read.passed(u.m):
+			return fail(os.ErrDeadlineExceeded)
 		case u.failure != nil:
 			err := u.failure
 			u.failure = nil
-			return datagram{}, opError(op, "udp", u.LocalAddr(), u.RemoteAddr(), err)
-		case u.read.passed(u.m):
-			return datagram{}, opError(op, "udp", u.LocalAddr(), u.RemoteAddr(), os.ErrDeadlineExceeded)
+			return fail(os.NewSyscallError(call, err))
 		case len(u.queue) > 0:
 			d := u.queue[0]
 			u.queue = u.queue[1:]
@@ -135,22 +141,26 @@ func (u *udpConn) receive(op string) (datagram, error) {
 	}
 }
 
-func (u *udpConn) transmit(b []byte, to netip.AddrPort) (int, error) {
+// transmit sends a datagram, by the system call of that name.
+func (u *udpConn) transmit(call string, b []byte, to netip.AddrPort) (int, error) {
 	u.m.self()
 	u.m.mayYield()
 	fail := func(err error) (int, error) {
-		return 0, opError("write", "udp", u.LocalAddr(), net.UDPAddrFromAddrPort(to), err)
+		if errno, ok := err.(syscall.Errno); ok {
+			err = os.NewSyscallError(call, errno)
+		}
+		return 0, opError("write", u.network, u.LocalAddr(), net.UDPAddrFromAddrPort(to), err)
 	}
 	source := u.local.Addr()
 	switch {
 	case u.closed:
 		return fail(net.ErrClosed)
+	case u.write.passed(u.m):
+		return fail(os.ErrDeadlineExceeded)
 	case u.failure != nil:
 		err := u.failure
 		u.failure = nil
 		return fail(err)
-	case u.write.passed(u.m):
-		return fail(os.ErrDeadlineExceeded)
 	case len(b) > udpMax:
 		return fail(syscall.EMSGSIZE)
 	case source.IsUnspecified():
@@ -176,13 +186,17 @@ func (u *udpConn) transmit(b []byte, to netip.AddrPort) (int, error) {
 
 // Read implements net.Conn. What does not fit into b is lost, as with any datagram.
 func (u *udpConn) Read(b []byte) (int, error) {
+	if len(b) == 0 && !u.closed { // Package net asks for nothing then, and no datagram is lost.
+		u.m.self()
+		return 0, nil
+	}
 	d, err := u.receive("read")
 	return copy(b, d.data), err
 }
 
 // ReadFromUDP implements transport.UDPConn.
 func (u *udpConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
-	d, err := u.receive("read")
+	d, err := u.receive("recvfrom")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -200,7 +214,7 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // ReadMsgUDP implements transport.UDPConn. There is no out-of-band data.
 func (u *udpConn) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
-	d, err := u.receive("read")
+	d, err := u.receive("recvmsg")
 	if err != nil {
 		return 0, 0, 0, nil, err
 	}
@@ -213,37 +227,46 @@ func (u *udpConn) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr
 // Write implements net.Conn.
 func (u *udpConn) Write(b []byte) (int, error) {
 	if !u.remote.IsValid() {
-		return 0, opError("write", "udp", u.LocalAddr(), nil, syscall.EDESTADDRREQ)
+		return 0, u.unsent(nil, syscall.EDESTADDRREQ)
 	}
-	return u.transmit(b, u.remote)
+	return u.transmit("write", b, u.remote)
+}
+
+// unsent is the error of a datagram that does not even begin its way.
+func (u *udpConn) unsent(to net.Addr, err error) error {
+	return opError("write", u.network, u.LocalAddr(), to, err)
 }
 
 // WriteToUDP implements transport.UDPConn.
 func (u *udpConn) WriteToUDP(b []byte, to *net.UDPAddr) (int, error) {
+	return u.writeTo("sendto", b, to)
+}
+
+func (u *udpConn) writeTo(call string, b []byte, to *net.UDPAddr) (int, error) {
 	switch {
-	case to == nil:
-		return 0, opError("write", "udp", u.LocalAddr(), nil, syscall.EDESTADDRREQ)
 	case u.remote.IsValid():
-		return 0, opError("write", "udp", u.LocalAddr(), to, net.ErrWriteToConnected)
+		return 0, u.unsent(orNil(to), net.ErrWriteToConnected)
+	case to == nil:
+		return 0, u.unsent(nil, errMissingAddress)
 	}
-	return u.transmit(b, toAddrPort(to.IP, to.Port))
+	return u.transmit(call, b, toAddrPort(to.IP, to.Port))
 }
 
 // WriteTo implements net.PacketConn.
 func (u *udpConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	addr, ok := to.(*net.UDPAddr)
-	if !ok {
-		return 0, opError("write", "udp", u.LocalAddr(), to, syscall.EINVAL)
+	if !ok { // Package net refuses it before it asks the system.
+		return 0, &net.OpError{Op: "write", Net: u.network, Source: u.LocalAddr(), Addr: to, Err: syscall.EINVAL}
 	}
 	return u.WriteToUDP(b, addr)
 }
 
 // WriteMsgUDP implements transport.UDPConn. Out-of-band data is dropped.
 func (u *udpConn) WriteMsgUDP(b, _ []byte, to *net.UDPAddr) (n, oobn int, err error) {
-	if to == nil {
-		n, err = u.Write(b)
+	if to == nil && u.remote.IsValid() {
+		n, err = u.transmit("sendmsg", b, u.remote)
 	} else {
-		n, err = u.WriteToUDP(b, to)
+		n, err = u.writeTo("sendmsg", b, to)
 	}
 	return n, 0, err
 }
@@ -259,6 +282,14 @@ func (u *udpConn) RemoteAddr() net.Addr {
 	return net.UDPAddrFromAddrPort(u.remote)
 }
 
+// setting is the error of setting anything of a socket that is closed.
+func (u *udpConn) setting() error {
+	if u.closed {
+		return opError("set", u.network, nil, u.LocalAddr(), net.ErrClosed)
+	}
+	return nil
+}
+
 // SetDeadline implements net.Conn.
 func (u *udpConn) SetDeadline(t time.Time) error {
 	u.write = u.m.deadlineAt(t)
@@ -269,17 +300,20 @@ func (u *udpConn) SetDeadline(t time.Time) error {
 func (u *udpConn) SetReadDeadline(t time.Time) error {
 	u.read = u.m.deadlineAt(t)
 	u.readers.wake(u.m.w)
-	return nil
+	return u.setting()
 }
 
 // SetWriteDeadline implements net.Conn.
 func (u *udpConn) SetWriteDeadline(t time.Time) error {
 	u.write = u.m.deadlineAt(t)
-	return nil
+	return u.setting()
 }
 
-// SetReadBuffer implements transport.UDPConn. The buffer stays as it is.
-func (u *udpConn) SetReadBuffer(int) error { return nil }
+// SetReadBuffer implements transport.UDPConn.
+func (u *udpConn) SetReadBuffer(bytes int) error {
+	u.room = max(bytes, udpLeast)
+	return u.setting()
+}
 
 // SetWriteBuffer implements transport.UDPConn. Datagrams do not wait at their sender.
-func (u *udpConn) SetWriteBuffer(int) error { return nil }
+func (u *udpConn) SetWriteBuffer(int) error { return u.setting() }
