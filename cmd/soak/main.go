@@ -30,7 +30,7 @@ func main() {
 	if scenario == "" {
 		scenario = filepath.Join("cmd", "soak", "testdata", "soak.yaml")
 	}
-	if err := soak(scenario, *seeds); err != nil {
+	if err := soak(scenario, *seeds, os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "soak: %v\n", err)
 		os.Exit(1)
 	}
@@ -54,7 +54,7 @@ var sources = []chaos{
 // chaosSeeds is how many seeds have to do to notice a source of chaos.
 const chaosSeeds = 20
 
-func soak(scenario string, seeds int) error {
+func soak(scenario string, seeds int, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func soak(scenario string, seeds int) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s let in: %d of %d plays differ\n", c.what, r.mismatches, chaosSeeds)
+		fmt.Fprintf(w, "%s let in: %d of %d plays differ\n", c.what, r.mismatches, chaosSeeds)
 		if r.mismatches == 0 {
 			return fmt.Errorf("%s was let into the world, and nobody noticed", c.what)
 		}
@@ -83,13 +83,13 @@ func soak(scenario string, seeds int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
+	fmt.Fprintf(w, "%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
 	for i, p := range r.processes {
 		if p.late == 0 {
-			fmt.Printf("  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
+			fmt.Fprintf(w, "  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
 			continue
 		}
-		fmt.Printf("  --jobs %d: memory %.1f MB after %d plays, %.1f MB after %d\n", jobs[i],
+		fmt.Fprintf(w, "  --jobs %d: memory %.1f MB after %d plays, %.1f MB after %d\n", jobs[i],
 			megabytes(p.early), earlyPlays, megabytes(p.late), latePlays(seeds))
 		if p.late-p.early > memoryMax {
 			err = errors.Join(err, fmt.Errorf("--jobs %d: memory grew by %.1f MB, want at most %.0f", jobs[i],
@@ -151,7 +151,8 @@ const (
 	memoryMax  = 16 << 20 // bytes by which a process may be larger at the end than after earlyPlays
 )
 
-// latePlays is after how many plays memory is looked at again: near the end, but before the process can have ended. 0: not at all.
+// latePlays is after how many plays memory is looked at again: near the end, but before the process can have ended. 0: not
+// at all.
 func latePlays(seeds int) int {
 	if seeds < 10*earlyPlays {
 		return 0

@@ -255,7 +255,6 @@ type actor struct {
 	env  nodes.Env
 	conn net.Conn
 	udp  net.PacketConn
-	from net.Addr
 }
 
 func (a *actor) say(format string, args ...any) { a.s.say(a.m.name, format, args...) }
@@ -316,9 +315,11 @@ func (a *actor) stream(verb string, args []string) bool {
 		port, _ := strconv.Atoi(args[0])
 		l, err := a.env.Net().ListenTCP("tcp4", &net.TCPAddr{Port: port})
 		a.result("listen", err)
-		if a.conn, err = l.Accept(); verb == "listen-only" {
+		a.conn, err = l.Accept()
+		if verb == "listen-only" {
 			a.env.NewSignal().Wait(-1)
 		}
+		a.result("accept", err)
 		a.readAll(true)
 		_, err = a.conn.Write([]byte(args[1]))
 		a.result("answer", errors.Join(err, a.conn.Close()))

@@ -194,6 +194,9 @@ func (w *World) Record(op nodes.Operation) {
 		m := w.machine(by)
 		op.ServedBy, op.Role, op.Epoch = by, m.role.Value, m.role.Epoch
 	}
+	if len(w.history) == cap(w.history) {
+		w.history = slices.Grow(w.history, len(w.history)+64) // Twice as many: they are large to copy.
+	}
 	w.history = append(w.history, op)
 	h := w.trace.Hash()
 	h.Word(op.ID)
@@ -260,7 +263,7 @@ func (w *World) Run(until time.Duration) error {
 		w.unlabel()
 		over <- err
 	}()
-	timer := time.NewTicker(w.patience)
+	timer := time.NewTicker(w.patience) //nolint:forbidigo // The watchdog is of this world, not in it.
 	defer timer.Stop()
 	for last := w.beat.Load(); ; {
 		select {
