@@ -30,6 +30,9 @@ type Rate struct {
 // ShareAll is 100%.
 const ShareAll Share = 1_000_000
 
+// rateUnit is the index of the first unit of time in which a rate may be: milliseconds.
+const rateUnit = 2
+
 type unit struct {
 	name  string
 	value int64
@@ -50,6 +53,52 @@ var (
 		{"m", int64(time.Minute)}, {"h", int64(time.Hour)}, {"d", int64(24 * time.Hour)},
 	}
 )
+
+// Notation is how values of a type are written. A type that is an encoding.TextUnmarshaler says it by a method Notation;
+// of one that has none, any word is taken.
+type Notation struct {
+	Word    string // for a value, in the reference: SIZE
+	Example string
+	// Pattern is a regular expression that all of a value's text matches. What matches may still be wrong, such as a share
+	// above 100%.
+	Pattern string
+}
+
+// number is the pattern of a number with or without a fraction.
+const number = `[0-9]+(\.[0-9]+)?`
+
+// unitNames is a pattern of the names of units.
+func unitNames(units []unit) string {
+	names := make([]string, len(units))
+	for i, u := range units {
+		names[i] = u.name
+	}
+	return "(" + strings.Join(names, "|") + ")"
+}
+
+// DurationNotation is what ParseDuration reads; offsets may be negative.
+func DurationNotation() Notation {
+	return Notation{"T", "59.9s", `-?(` + number + unitNames(durationUnits) + `)+`}
+}
+
+// Notation is what UnmarshalText reads.
+func (Size) Notation() Notation { return Notation{"SIZE", "64KiB", number + unitNames(sizeUnits)} }
+
+// Notation is what UnmarshalText reads.
+func (Bandwidth) Notation() Notation {
+	return Notation{"BANDWIDTH", "100mbit", number + unitNames(bandwidthUnits)}
+}
+
+// Notation is what UnmarshalText reads.
+func (Share) Notation() Notation { return Notation{"SHARE", "50%", number + "%"} }
+
+// Notation is what UnmarshalText reads.
+func (Drift) Notation() Notation { return Notation{"DRIFT", "200ppm", `[+-]?[0-9]+ppm`} }
+
+// Notation is what UnmarshalText reads.
+func (Rate) Notation() Notation {
+	return Notation{"RATE", "5/s", `\+?[0-9]+/` + unitNames(durationUnits[rateUnit:])}
+}
 
 // ParseDuration reads `50us`, `59.9s`, `1h30m`, `8d`; offsets may be negative.
 func ParseDuration(s string) (time.Duration, error) {
@@ -190,7 +239,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	number, per, found := strings.Cut(string(text), "/")
 	n, err := strconv.ParseInt(number, 10, 32)
 	i := lookUp(durationUnits, per)
-	if !found || err != nil || n <= 0 || i == math.MaxInt64 || i < 2 {
+	if !found || err != nil || n <= 0 || i == math.MaxInt64 || i < rateUnit {
 		return fmt.Errorf("want a rate such as 5/s or 1/m, have %q", text)
 	}
 	*r = Rate{N: n, Per: time.Duration(durationUnits[i].value)}

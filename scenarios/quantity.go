@@ -147,6 +147,24 @@ func unitHint(text string, q quantity) string {
 	return ""
 }
 
+// Notation is what UnmarshalText reads.
+func (Seeds) Notation() nodes.Notation {
+	return nodes.Notation{Word: "SEEDS", Example: "1..50", Pattern: `[0-9]+(\.\.[0-9]+)?`}
+}
+
+// Notation is what UnmarshalText reads.
+func (SizeRange) Notation() nodes.Notation {
+	size := nodes.Size(0).Notation()
+	size.Pattern += `(\.\.` + size.Pattern + `)?`
+	return size
+}
+
+// Notation is what UnmarshalText reads.
+func (Begin) Notation() nodes.Notation {
+	return nodes.Notation{Word: "T or FACT", Example: "30s",
+		Pattern: "(" + strings.TrimPrefix(nodes.DurationNotation().Pattern, "-?") + "|[^0-9-].*)"}
+}
+
 // UnmarshalText reads `1..50`, or one number.
 func (s *Seeds) UnmarshalText(text []byte) error {
 	low, high, isRange := strings.Cut(string(text), "..")

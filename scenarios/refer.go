@@ -10,18 +10,39 @@ import (
 	"firedrill/sim"
 )
 
-// worldFacts are those that a world notes of any machine, and the harness of its steps.
-var worldFacts = []string{
-	sim.FactBooted, sim.FactPoweredOff, sim.FactStopped, sim.FactCrashed, sim.FactPanicked, sim.FactPaused, sim.FactResumed,
-	sim.FactAddressBound, sim.FactAddressReleased, sim.FactDiskSync, sim.FactLogLine, sim.FactServed,
-	nodes.FactReady, nodes.FactSync, nodes.FactRole, nodes.FactAccess, nodes.FactPhase, nodes.FactServing, "answered",
+// worldFacts are those that a world or every kind notes of a machine, and the harness of its steps.
+var worldFacts = []nodes.FactKind{
+	{Name: sim.FactBooted, Doc: "the machine was powered on and its software runs"},
+	{Name: sim.FactPoweredOff, Doc: "the machine is off"},
+	{Name: sim.FactStopped, Doc: "the software ended by itself; value: the error, if any"},
+	{Name: sim.FactCrashed, Doc: "a fault ended the software"},
+	{Name: sim.FactPanicked, Doc: "the software ended itself by a panic; value: the panic"},
+	{Name: sim.FactPaused, Doc: "the software or the machine stands still; value: paused, frozen or suspended"},
+	{Name: sim.FactResumed, Doc: "it goes on; value: what ended"},
+	{Name: sim.FactAddressBound, Doc: "the machine has taken an address; value: the address"},
+	{Name: sim.FactAddressReleased, Doc: "it has given an address up; value: the address"},
+	{Name: sim.FactDiskSync, Doc: "a file or a directory was synced; value: its path"},
+	{Name: sim.FactLogLine, Doc: "the software has logged something; value: the text"},
+	{Name: sim.FactServed, Doc: "the machine has served a client; value: the verb and the path"},
+	{Name: nodes.FactReady, Doc: "the service is set up, with all the redundancy that it is to have"},
+	{Name: nodes.FactSync, Doc: "something is being copied; done tells how far"},
+	{Name: nodes.FactRole, Doc: "the software has changed its role; value: the role"},
+	{Name: nodes.FactAccess, Doc: "what clients may do has changed; value: read-write, read-only or none"},
+	{Name: nodes.FactPhase, Doc: "the software has entered a state; value: the state"},
+	{Name: nodes.FactServing, Doc: "clients are served at an address; value: the address"},
+	{Name: "answered", Doc: "the answer to a step is there; of: the step"},
 }
 
 // facts are all that a step can wait for: those of the world, and what the kinds of the case's
 // machines note.
-func (b *builder) facts() []string {
-	all := slices.Clone(worldFacts)
-	for _, k := range b.kinds {
+func (b *builder) facts() []string { return factsOf(b.kinds) }
+
+func factsOf(kinds []*nodes.Kind) []string {
+	var all []string
+	for _, f := range worldFacts {
+		all = append(all, f.Name)
+	}
+	for _, k := range kinds {
 		all = append(all, k.States...)
 		for _, f := range k.Facts {
 			all = append(all, f.Name)

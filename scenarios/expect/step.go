@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"firedrill/nodes"
@@ -61,6 +62,13 @@ type Bound struct {
 
 var _ encoding.TextUnmarshaler = (*Bound)(nil)
 
+// Notation is what UnmarshalText reads.
+func (Bound) Notation() nodes.Notation {
+	n := nodes.DurationNotation()
+	n.Pattern = strings.TrimPrefix(n.Pattern, "-?")
+	return n
+}
+
 // UnmarshalText reads a duration such as 30s.
 func (b *Bound) UnmarshalText(text []byte) error {
 	d, err := nodes.ParseDuration(string(text))
@@ -88,6 +96,11 @@ func (b Bound) String() string {
 type Service struct{ Address netip.Addr }
 
 var _ encoding.TextUnmarshaler = (*Service)(nil)
+
+// Notation is what UnmarshalText reads.
+func (Service) Notation() nodes.Notation {
+	return nodes.Notation{Word: "all or ADDRESS", Example: "all", Pattern: "(all|[0-9a-fA-F.:]+)"}
+}
 
 // UnmarshalText reads `all` or an address.
 func (s *Service) UnmarshalText(text []byte) error {
