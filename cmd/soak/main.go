@@ -55,6 +55,9 @@ var sources = []chaos{
 const chaosSeeds = 20
 
 func soak(scenario string, seeds int, w io.Writer) error {
+	say := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(w, format, args...) // Who cannot be told is told by the status.
+	}
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
@@ -69,7 +72,7 @@ func soak(scenario string, seeds int, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s let in: %d of %d plays differ\n", c.what, r.mismatches, chaosSeeds)
+		say("%s let in: %d of %d plays differ\n", c.what, r.mismatches, chaosSeeds)
 		if r.mismatches == 0 {
 			return fmt.Errorf("%s was let into the world, and nobody noticed", c.what)
 		}
@@ -83,13 +86,13 @@ func soak(scenario string, seeds int, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
+	say("%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
 	for i, p := range r.processes {
 		if p.late == 0 {
-			fmt.Fprintf(w, "  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
+			say("  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
 			continue
 		}
-		fmt.Fprintf(w, "  --jobs %d: memory %.1f MB after %d plays, %.1f MB after %d\n", jobs[i],
+		say("  --jobs %d: memory %.1f MB after %d plays, %.1f MB after %d\n", jobs[i],
 			megabytes(p.early), earlyPlays, megabytes(p.late), latePlays(seeds))
 		if p.late-p.early > memoryMax {
 			err = errors.Join(err, fmt.Errorf("--jobs %d: memory grew by %.1f MB, want at most %.0f", jobs[i],
