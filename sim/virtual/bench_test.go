@@ -234,6 +234,8 @@ func BenchmarkStream(b *testing.B) {
 			env.Sleep(time.Millisecond)
 		}
 	})
+	frames := 0
+	w.tap = func(p *packet) { frames += max(1, p.frame.Count) }
 	b.SetBytes(size)
 	b.ResetTimer()
 	for at := time.Millisecond; sent < b.N; at += time.Millisecond {
@@ -241,6 +243,43 @@ func BenchmarkStream(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(frames)/b.Elapsed().Seconds(), "frames/s")
+}
+
+// BenchmarkDatagrams is small datagrams from one machine to another, each read when it comes.
+func BenchmarkDatagrams(b *testing.B) {
+	heard := 0
+	w := newPair(b, 1, func(env nodes.Env) error {
+		u, err := env.Net().ListenUDP("udp4", &net.UDPAddr{Port: 7})
+		if err != nil {
+			return err
+		}
+		for p := make([]byte, 64); ; heard++ {
+			if _, _, err := u.ReadFrom(p); err != nil {
+				return err
+			}
+		}
+	}, nil)
+	w.Machine("b").Go("teller", func(env nodes.Env) {
+		c, err := env.Net().Dial("udp4", "10.0.0.1:7")
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		for p := make([]byte, 32); ; {
+			if _, err := c.Write(p); err != nil {
+				return
+			}
+			env.Sleep(100 * time.Microsecond)
+		}
+	})
+	b.ResetTimer()
+	for at := time.Millisecond; heard < b.N; at += time.Millisecond {
+		if err := w.loop(at); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(heard)/b.Elapsed().Seconds(), "datagrams/s")
 }
 
 // BenchmarkExchange is an HTTP request and its response over a kept connection: 4 KiB up, or 64 bytes down.
@@ -284,6 +323,7 @@ func BenchmarkExchange(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "exchanges/s")
 		})
 	}
 }
