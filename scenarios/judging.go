@@ -10,6 +10,7 @@ import (
 
 // judge comes to the verdict on a run.
 func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
+	run.Start = p.Start
 	j := expect.Judge(run, cat.Claims, p.Expect, cat.Hazards)
 	o := &Outcome{Scenario: p.Scenario, Verdict: j.Verdict, Hash: p.hash, Virtual: run.End, Run: run, Judgement: &j, Err: p.fault,
 		Undocumented: slices.Sorted(slices.Values(j.Undocumented))}

@@ -35,6 +35,7 @@ type Run struct {
 	Wants    []Breach      // answers that were not what their steps wanted
 	Missed   []string      // steps that hit nothing, or whose time never came: `step cable: nobody is active`
 	Failure  error         // what sim.World.Run returned: a node that spins, a foreign goroutine
+	Start    time.Time     // true time at power-on; zero: it is not known
 	Quiet    time.Duration // when the quiet phase began
 	End      time.Duration // when it ended
 	Slack    time.Duration // see sim.World
@@ -44,6 +45,7 @@ type Run struct {
 	services *Services
 	ledger   *Ledger
 	images   *Images
+	holdings *Holdings
 	shown    *shown
 	writes   map[string][]*nodes.Operation
 	named    map[string][]int

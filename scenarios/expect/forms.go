@@ -24,6 +24,16 @@ func Forms() []Form {
 			Standing: func(*Run) []Claim { return []Claim{&LostWrites{Lost: LostNone}} },
 		},
 		{
+			Name: "served_image", Doc: "what is served after a takeover is the newest committed image",
+			New:      func() Claim { return &ServedImage{} },
+			Standing: func(*Run) []Claim { return []Claim{&ServedImage{NewestCommitted}} },
+		},
+		{
+			Name: "read_only_transitions", Doc: "a machine carries out nothing against the access that it declares",
+			New:      func() Claim { return &ReadOnlyTransitions{All: "all"} },
+			Standing: func(*Run) []Claim { return []Claim{&ReadOnlyTransitions{All: "all"}} },
+		},
+		{
 			Name: "serving", Doc: "every client of a group is served",
 			New: func() Claim { return &Serving{} },
 		},

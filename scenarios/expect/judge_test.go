@@ -220,7 +220,7 @@ func TestOrderOfClaims(t *testing.T) {
 		}
 		names = append(names, c.Claim+mark)
 	}
-	want := "never* hazard* no_dual_writers* want* software_sound single_address_owner lost_writes hazard"
+	want := "never* hazard* no_dual_writers* want* software_sound single_address_owner lost_writes served_image read_only_transitions hazard"
 	if have := strings.Join(names, " "); have != want {
 		t.Errorf("have %s\nwant %s", have, want)
 	}

@@ -17,6 +17,11 @@ const (
 	lostWrites  = "lost_writes"
 	takeover    = "takeover"
 	serving     = "serving"
+	servedImage = "served_image"
+
+	newestCopy    = "newest_copy_kept"
+	movesWithRole = "moves_with_role"
+	converged     = "converged"
 )
 
 // Hazards are those of system D, in the order in which a breach is charged to them (spec 6.2).
@@ -36,24 +41,27 @@ func Hazards() []expect.Hazard {
 			Doc: "a takeover between syncs: what was written since the last image is not served",
 		},
 		{
-			ID: "HZ-D4", Kinds: kinds, Find: mixedImage, Inferred: true, Excuses: []string{lostWrites},
-			Doc: "a takeover interrupts a sync that works in place: old and new files are mixed",
+			ID: "HZ-D4", Kinds: kinds, Find: mixedImage, Inferred: true,
+			Excuses: []string{lostWrites, servedImage},
+			Doc:     "a takeover interrupts a sync that works in place: old and new files are mixed",
 		},
 		{
-			ID: "HZ-D5", Kinds: kinds, Find: newestErased, Excuses: []string{lostWrites},
+			ID: "HZ-D5", Kinds: kinds, Find: newestErased, Excuses: []string{lostWrites, newestCopy},
 			Doc: "set up again with the roles swapped: the newest data is erased",
 		},
 		{
-			ID: "HZ-D6", Kinds: kinds, Find: leftBehind, WithTakeover: true,
+			ID: "HZ-D6", Kinds: kinds, Find: leftBehind, WithTakeover: true, Excuses: []string{movesWithRole},
 			Doc: "after a takeover modules and devices of the old active are not there",
 		},
 		{
-			ID: "HZ-D7", Kinds: kinds, Find: noRedundancy, WithTakeover: true, Excuses: []string{serving},
-			Doc: "after a takeover there is no redundancy until the units are set up again",
+			ID: "HZ-D7", Kinds: kinds, Find: noRedundancy, WithTakeover: true,
+			Excuses: []string{serving, converged},
+			Doc:     "after a takeover there is no redundancy until the units are set up again",
 		},
 		{
-			ID: "HZ-D8", Kinds: kinds, Find: diedInFirstSync, Excuses: []string{serving},
-			Doc: "the active dies during the initial sync: the standby is erased and has nothing to serve",
+			ID: "HZ-D8", Kinds: kinds, Find: diedInFirstSync,
+			Excuses: []string{serving, converged},
+			Doc:     "the active dies during the initial sync: the standby is erased and has nothing to serve",
 		},
 		{
 			ID: "HZ-D9", Kinds: kinds, Find: lateChecks,

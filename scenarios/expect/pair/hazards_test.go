@@ -122,9 +122,9 @@ func TestSplitBrain(t *testing.T) {
 		{name: "a cut that was over long before", script: cable + mended("10m5s") + takeover + writes, want: expect.Violation,
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
 		{name: "an older write is lost too", script: cable + takeover + strings.Replace(writes, "/old=v0 /right", "/right", 1), asked: shows("HZ-D1"),
-			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"lost_writes"}, says: "no hazard accounts for 1 lost writes"},
+			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"lost_writes", "served_image"}, says: "no hazard accounts for 1 lost writes"},
 		{name: "set up again, and still two", script: cable + takeover + mended("20m") + "30m nas-b ready\n" + writes, asked: shows("HZ-D1"),
-			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"no_dual_writers", "single_address_owner"}},
+			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"no_dual_writers", "single_address_owner", "converged"}},
 		{name: "a second time after the heal", script: cable + takeover + mended("20m") + `
 			21m nas-b powered-off
 			22m nas-b booted
@@ -187,14 +187,14 @@ func TestBetweenSyncs(t *testing.T) {
 			14m..14m1s office-1 put /since v4 by nas-b
 			disk nas-b /since=v4`, asked: shows("HZ-D3"), want: expect.HazardSeen, seen: []string{"HZ-D3"}},
 		{name: "an older write is lost too", script: death + takeover + strings.Replace(oneSided, "/old=v0 /right", "/right", 1), asked: shows("HZ-D3"),
-			want: expect.Violation, seen: []string{"HZ-D3"}, broken: []string{"lost_writes"}, charged: lost,
+			want: expect.Violation, seen: []string{"HZ-D3"}, broken: []string{"lost_writes", "served_image"}, charged: lost,
 			says: "HZ-D3 accounts for 1 of 2 lost writes"},
 		{name: "no takeover: a loss is a loss", script: "5m..5m1s office-1 put /since v1 by nas-a", want: expect.Violation,
 			broken: []string{"lost_writes"}},
 		{name: "a takeover that nothing called for", script: "step 10m give do shutdown nas-a 200\n10m nas-a access: none, address-released: 172.16.66.40 (lan)\n" +
-			takeover + oneSided, want: expect.Violation, broken: []string{"lost_writes", "takeover"}},
+			takeover + oneSided, want: expect.Violation, broken: []string{"lost_writes", "takeover", "restricted_operations"}},
 		{name: "the image was erased: nothing may be lost", script: "30s nas-b erased\n" + death + takeover + oneSided, want: expect.Violation,
-			broken: []string{"lost_writes", "takeover"}, says: "nas-b took over at 10m40s, though it had no image to serve"},
+			broken: []string{"lost_writes", "served_image", "takeover", "erase_after_pairing"}, says: "nas-b took over at 10m40s, though it had no image to serve"},
 	} {
 		x.play(t)
 	}
@@ -209,14 +209,18 @@ func TestOtherHazards(t *testing.T) {
 		21m..21m1s office-1 put /back v5 by nas-a
 	` + strings.Replace(oneSided, "disk nas-a", "disk nas-a /back=v5", 1)
 	again := `
-		step 30m again do apply nas-a 200 role=active pair_ip=172.16.66.160 virtual_ip=172.16.66.40 heartbeat_ips=[192.168.2.254 192.168.2.253]
+		step 30m again do apply nas-a 200 role=active pair_code=drill pair_ip=172.16.66.160 virtual_ip=172.16.66.40 heartbeat_ips=[192.168.2.254 192.168.2.253]
 		30m1s nas-a role: active, access: read-write, address-bound: 172.16.66.40 (lan)
+		step 30m1s rejoin do apply nas-b 200 role=standby pair_code=drill pair_ip=172.16.66.165 answer.warning=erases-newer-data
 		30m1s nas-b role: standby, access: none, address-released: 172.16.66.40 (lan)
 		30m1s nas-b erased
+		30m2s nas-a sync-begun: 7
+		30m3s nas-b image-committed: 7
 	`
-	swapped := "20m nas-a booted\n29m nas-b role:, address-released: 172.16.66.40 (lan)\n" + again + `
+	swapped := "20m nas-a booted\nstep 29m give do disconnect nas-b 200\n29m nas-b role:, address-released: 172.16.66.40 (lan)\n" + again + `
 		18s..19s office-1 put /old v0 by nas-a
 		13m..13m1s office-1 put /right v3 by nas-b
+		image nas-b 7 /old=v0
 		disk nas-a /old=v0`
 	for _, x := range []drill{
 		{name: "HZ-D2: a naive return", script: death + takeover + back, config: naive, asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
@@ -237,7 +241,7 @@ func TestOtherHazards(t *testing.T) {
 		{name: "HZ-D4: not where images are atomic", script: "9m nas-a sync-begun: 2\n" + death + takeover + `
 			5m..5m1s office-1 put /since v1 by nas-a
 			disk nas-a /since=v1
-			disk nas-b /since=v1`, asked: shows("HZ-D4"), want: expect.Violation, broken: []string{"hazard"}},
+			disk nas-b /since=v1`, asked: shows("HZ-D4"), want: expect.Violation, broken: []string{"hazard", "served_image"}},
 
 		{name: "HZ-D5: the roles were swapped", script: death + takeover + swapped, asked: shows("HZ-D5"), want: expect.HazardSeen,
 			seen: []string{"HZ-D5"}, charged: map[string]string{"lost_writes": "HZ-D5"}, says: "was set up as standby of nas-a and erased at 30m1s"},

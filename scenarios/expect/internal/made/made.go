@@ -9,10 +9,14 @@
 //	7s nas-b took-over image=3                         details as key=value
 //	10s..10.1s office-1 put /a v1 by nas-a             an operation; its last word may be failed or unknown
 //	10s..10.1s office-1 delete /a by nas-a
+//	10s..10.1s office-1 get /a v1 by nas-a             what it read; without a word, that nothing was there
+//	10s..10.1s office-1 put /a v1 by nas-a to 10.0.0.40    what was asked for
 //	step 9s cable                                      a step that acted
 //	step 9s lead do apply nas-a 200 role=active heartbeat_ips=[10.1.0.1 10.1.0.2]    one with an answer
+//	step 9s join do apply nas-b 409 role=standby took=2s answer.reason=firmware       one that took a while, with members
 //	disk nas-a /a=v1 /b=v2                             what a disk holds at the end
 //	image nas-b 3 /a=v1                                likewise, in an image
+//	start 2026-01-05T00:00:00Z                         true time at power-on
 //	end 1h                                             likewise when that is; 1h without it
 //
 // Lines are in order of time, as the trace is; `#` begins a comment.
@@ -77,6 +81,10 @@ func (m *maker) line(words []string, line string) {
 		m.contents(words[1], "", "", words[2:])
 	case "image":
 		m.contents(words[1], "image", words[2], words[3:])
+	case "start":
+		start, err := time.Parse(time.RFC3339, words[1])
+		check(err)
+		m.run.Start = start
 	case "end":
 		m.run.End = duration(words[1])
 	default:
@@ -130,7 +138,7 @@ func (m *maker) segment(name string, words []string) {
 	m.run.Segments = append(m.run.Segments, s)
 }
 
-var pairs = regexp.MustCompile(`(\w+)=(\[[^\]]*\]|\S+)`)
+var pairs = regexp.MustCompile(`([\w.]+)=(\[[^\]]*\]|\S+)`)
 
 func (m *maker) step(words []string, line string) {
 	at := duration(words[0])
@@ -141,6 +149,14 @@ func (m *maker) step(words []string, line string) {
 		check(err)
 		s.Verb, s.Machine, s.Answer = words[3], words[4], &nodes.Answer{Status: status}
 		for _, p := range pairs.FindAllStringSubmatch(line, -1) {
+			if member, ok := strings.CutPrefix(p[1], "answer."); ok {
+				s.Answer.Fields = append(s.Answer.Fields, nodes.Attr{Key: member, Value: p[2]})
+				continue
+			}
+			if p[1] == "took" {
+				s.Done = at + duration(p[2])
+				continue
+			}
 			v := nodes.Value{Key: p[1], Text: p[2]}
 			if list, ok := strings.CutPrefix(p[2], "["); ok {
 				v.Text, v.List = "", strings.Fields(strings.TrimSuffix(list, "]"))
@@ -173,7 +189,7 @@ func (m *maker) operation(sent, done time.Duration, words []string) {
 		op.Group = one.Group
 	}
 	words = words[3:]
-	if op.Verb == "put" {
+	if op.Verb != "delete" && words[0] != "by" {
 		op.Hash, op.Size = Hash(words[0]), Size
 		words = words[1:]
 	}
@@ -181,6 +197,8 @@ func (m *maker) operation(sent, done time.Duration, words []string) {
 		switch w {
 		case "by":
 			op.ServedBy = words[i+1]
+		case "to":
+			op.Target = words[i+1]
 		case "ok", "failed", "unknown":
 			op.Result = nodes.Result(w)
 		}
