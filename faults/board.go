@@ -30,9 +30,13 @@ type Board struct {
 	// Paths are the segments that join others. Who can be reached over them is noted too.
 	Paths []string
 
-	entries []*Entry
-	drifts  map[string][]*nodes.Drift // by machine: its own, and those of the faults in force
-	apart   map[path]bool             // paths that were not reachable when last asked
+	entries    []*Entry
+	drifts     map[string][]*nodes.Drift           // by machine: its own, and those of the faults in force
+	disks      map[string][]*replaced              // by machine: replacements in force
+	copies     map[string]map[string]*sim.Snapshot // by step, then machine
+	unfinished []unfinished
+	injecting  *Entry        // the one whose fault is being injected
+	apart      map[path]bool // paths that were not reachable when last asked
 }
 
 // path is a way from one machine to another on a segment.
@@ -40,13 +44,15 @@ type path struct{ segment, from, to string }
 
 // NewBoard makes the board of a run. At the start all are taken to be reachable.
 func NewBoard(w sim.World) *Board {
-	return &Board{World: w, drifts: map[string][]*nodes.Drift{}, apart: map[path]bool{}}
+	return &Board{World: w, drifts: map[string][]*nodes.Drift{}, disks: map[string][]*replaced{},
+		copies: map[string]map[string]*sim.Snapshot{}, apart: map[path]bool{}}
 }
 
 // Inject lets a fault happen now, for a step. Names in it are those of machines.
 func (b *Board) Inject(step string, f Fault) *Entry {
 	e := &Entry{Step: step, Fault: f, From: b.World.Now(), Until: -1}
 	b.entries = append(b.entries, e)
+	b.injecting = e
 	e.effect = f.Inject(b)
 	e.Undoing, e.Chance = e.effect.Undoing, e.effect.Chance
 	if e.Undoing {
@@ -139,6 +145,7 @@ func (b *Board) take(e *Entry) {
 
 // changed brings the book up to date after something was injected or undone.
 func (b *Board) changed() {
+	b.finishAll()
 	for _, e := range b.entries {
 		if e.Until < 0 && e.effect.Lasts != nil && !e.effect.Lasts() {
 			b.end(e)

@@ -37,6 +37,7 @@ func All() []Verb {
 		{"degrade", "a segment is slower or worse than it should be", false, func() Fault { return new(Degrade) }},
 		{"hold", "frames on a segment wait for the release", false, func() Fault { return new(Hold) }},
 		{"release", "frames that a hold keeps go on", true, func() Fault { return new(Release) }},
+		{"split", "a segment falls apart into groups", false, func() Fault { return new(Split) }},
 		{"unplug", "a machine's cable is pulled: its interface has no carrier", false, func() Fault { return new(Unplug) }},
 		{"plug", "the cable is back", true, func() Fault { return new(Plug) }},
 		{"heal", "network, disk and clock faults of a segment or a machine are undone", true, func() Fault { return new(Heal) }},
@@ -51,8 +52,10 @@ func All() []Verb {
 		{"suspend", "the machine sleeps, and its uptime stands still", false, func() Fault { return new(Suspend) }},
 		{"wake", "a suspended machine goes on", true, func() Fault { return new(Wake) }},
 		{"break_disk", "operations on a machine's disk go wrong", false, func() Fault { return new(BreakDisk) }},
+		{"replace_disk", "a machine that is off gets another disk", false, func() Fault { return new(ReplaceDisk) }},
 		{"step_clock", "a machine's wall clock jumps", false, func() Fault { return new(StepClock) }},
 		{"drift_clock", "a machine's clock runs at another rate", false, func() Fault { return new(DriftClock) }},
+		{"disturb", "faults that the seed draws, one after the other", false, func() Fault { return new(Disturb) }},
 	}
 }
 

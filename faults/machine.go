@@ -16,6 +16,12 @@ type stop struct {
 	lasting    string    // likewise, for how long: `down`
 }
 
+// hidden reports whether the machine as a whole stands still, so that its state does not tell what its software does.
+func (s *stop) hidden(m sim.Machine) bool {
+	software := s.state == sim.StateCrashed || s.state == sim.StatePaused
+	return software && (m.State() == sim.StateFrozen || m.State() == sim.StateSuspended)
+}
+
 // stop stops those of the machines that can be stopped; only these count as hit, and only these are undone.
 func (b *Board) stop(names []string, s stop) Effect {
 	var hit []sim.Machine
@@ -27,7 +33,7 @@ func (b *Board) stop(names []string, s stop) Effect {
 	effect := Effect{
 		Undo: func() {
 			for _, m := range hit {
-				s.end(m) // Where it does not fit any more, it changes nothing.
+				b.finish(m, s.end)
 			}
 		},
 		Receipt: func() Receipt { return Receipt{count(len(hit), "machine", "machines", s.what)} },
@@ -35,17 +41,44 @@ func (b *Board) stop(names []string, s stop) Effect {
 	}
 	if s.state != "" {
 		effect.Lasts = func() bool {
-			return slices.ContainsFunc(hit, func(m sim.Machine) bool { return m.State() == s.state })
+			return slices.ContainsFunc(hit, func(m sim.Machine) bool { return m.State() == s.state || s.hidden(m) })
 		}
 	}
 	return effect
+}
+
+// unfinished is an end that has to wait: the machine stands still by another fault.
+type unfinished struct {
+	machine sim.Machine
+	end     func(sim.Machine) bool
+}
+
+// finish ends a stop: now, or as soon as the machine does not stand still any more. Where the end does not fit then (the machine
+// was off, say, and booted) it changes nothing.
+func (b *Board) finish(m sim.Machine, end func(sim.Machine) bool) {
+	if !end(m) && standsStill(m) {
+		b.unfinished = append(b.unfinished, unfinished{m, end})
+	}
+}
+
+// finishAll tries what had to wait.
+func (b *Board) finishAll() {
+	b.unfinished = slices.DeleteFunc(b.unfinished, func(u unfinished) bool { return u.end(u.machine) || !standsStill(u.machine) })
+}
+
+func standsStill(m sim.Machine) bool {
+	switch m.State() {
+	case sim.StatePaused, sim.StateFrozen, sim.StateSuspended:
+		return true
+	}
+	return false
 }
 
 // start is the undoing of a stop, as a step of its own.
 func (b *Board) start(names []string, begin func(sim.Machine) bool) Effect {
 	for _, name := range names {
 		if m := b.World.Machine(name); m != nil {
-			begin(m)
+			b.finish(m, begin)
 		}
 	}
 	return Effect{Undoing: true}

@@ -82,12 +82,15 @@ func text(v reflect.Value) string {
 	case reflect.String:
 		return scalar(v.String())
 	case reflect.Slice:
-		if v.Len() == 1 {
+		if v.Len() == 1 && v.Type().Elem().Kind() != reflect.Slice {
 			return text(v.Index(0))
 		}
 		items := make([]string, v.Len())
 		for i := range items {
 			items[i] = text(v.Index(i))
+			if v.Index(i).Kind() == reflect.Slice && v.Index(i).Len() == 1 {
+				items[i] = "[" + items[i] + "]" // Of lists in a list the brackets tell where one ends.
+			}
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	case reflect.Map:

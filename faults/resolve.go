@@ -47,14 +47,36 @@ func resolve(field Field, machines func(string) ([]string, error)) error {
 		field.Value.SetString(names[0])
 		return nil
 	}
+	if groups, nested := field.Value.Interface().([][]string); nested {
+		resolved := make([][]string, len(groups))
+		for i, group := range groups {
+			names, err := each(field.Key, group, machines)
+			if err != nil {
+				return err
+			}
+			resolved[i] = names
+		}
+		field.Value.Set(reflect.ValueOf(resolved))
+		return nil
+	}
+	all, err := each(field.Key, field.Value.Interface().([]string), machines)
+	if err != nil {
+		return err
+	}
+	field.Value.Set(reflect.ValueOf(all))
+	return nil
+}
+
+// each are the machines that words mean, every one once.
+func each(key string, words []string, machines func(string) ([]string, error)) ([]string, error) {
 	var all []string
-	for _, word := range field.Value.Interface().([]string) {
+	for _, word := range words {
 		names, err := machines(word)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(names) == 0 {
-			return fmt.Errorf("%s: %s means nobody", field.Key, word)
+			return nil, fmt.Errorf("%s: %s means nobody", key, word)
 		}
 		for _, name := range names {
 			if !slices.Contains(all, name) {
@@ -62,8 +84,7 @@ func resolve(field Field, machines func(string) ([]string, error)) error {
 			}
 		}
 	}
-	field.Value.Set(reflect.ValueOf(all))
-	return nil
+	return all, nil
 }
 
 func several(names []string) string {

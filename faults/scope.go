@@ -69,16 +69,23 @@ func (s *Scope) machines() []string {
 // impose puts one condition on all paths of the segment that the scope covers, so that one count tells what it did.
 func (s *Scope) impose(b *Board, segment string, c sim.Condition) Effect {
 	c.Frames = s.Frames
+	effect := b.impose(segment, c, s.covers)
+	effect.Machines = s.machines()
+	return effect
+}
+
+// impose puts one condition on those paths of the segment that are meant.
+func (b *Board) impose(segment string, c sim.Condition, meant func(*sim.Link) bool) Effect {
 	imposition := &sim.Imposition{Condition: c}
 	var on []*sim.Link
 	for _, l := range b.World.Links(segment) {
-		if s.covers(l) {
+		if meant(l) {
 			l.Impose(imposition)
 			on = append(on, l)
 		}
 	}
 	return Effect{
-		Segment: segment, Machines: s.machines(),
+		Segment: segment,
 		Undo: func() {
 			for _, l := range on {
 				l.Lift(imposition)

@@ -283,7 +283,7 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 		if !slices.Contains(f.Refs, "machine") {
 			continue
 		}
-		for _, word := range n.get(f.Key).list() {
+		for _, word := range n.get(f.Key).words() {
 			if !b.on(word.text, segment.Name) {
 				b.fault(word.at, "%s is not on segment %s, so there is no link", word.text, segment.Name)
 			}
@@ -313,6 +313,11 @@ func (b *builder) population(segment string) int {
 func (b *builder) on(machine, segment string) bool {
 	if b.blind && b.machine(machine) == nil {
 		return true
+	}
+	for _, c := range b.s.Clients {
+		if c.Name == machine {
+			return c.Net == segment
+		}
 	}
 	on := b.machinesOn(segment)
 	kinds := b.kindsOf(machine)

@@ -49,6 +49,10 @@ func setArbitrary(r *rand.Rand, value reflect.Value, word func() string) {
 		for range 1 + r.Intn(3) {
 			value.Set(reflect.Append(value, reflect.ValueOf(word())))
 		}
+	case [][]string:
+		for range 1 + r.Intn(3) {
+			value.Set(reflect.Append(value, reflect.ValueOf([]string{word(), word()}[:1+r.Intn(2)])))
+		}
 	case nodes.Values:
 		value.Set(reflect.ValueOf(nodes.Values{{Key: "role", Text: word()}, {Key: "ips", List: []string{word(), word()}},
 			{Key: "one", List: []string{word()}}}))

@@ -15,10 +15,10 @@ import (
 
 // Facts that the harness itself notes: what was done, in the words of the scenario.
 const (
-	FactStep     = "step"     // scope: the step's name; value: the step, roles resolved
-	FactAnswered = "answered" // scope: the step's name; value: the answer
-	FactUndone   = "undone"   // scope: the step's name; value: the fault that its `for` undid
-	FactMissed   = "missed"   // scope: the step's name; value: why it hit nothing
+	FactStep     = "step"            // scope: the step's name; value: the step, roles resolved
+	FactAnswered = "answered"        // scope: the step's name; value: the answer
+	FactUndone   = faults.FactUndone // scope: the step's name; value: the fault that its `for` undid
+	FactMissed   = "missed"          // scope: the step's name; value: why it hit nothing
 	FactDrillEnd = "drill-end"
 )
 
@@ -171,6 +171,9 @@ func (p *play) fire(s *Step, round int) {
 				p.fire(s, round+1)
 			}
 		})
+	}
+	if slices.Contains(p.copied, s.Name) {
+		p.board.Copy(s.Name, p.machineNames())
 	}
 	fired := &expect.Fired{Name: s.Name, At: p.world.Now(), Done: p.world.Now(), Seq: len(p.world.Trace().Events())}
 	var err error

@@ -50,6 +50,12 @@ func (l *lamp) Run(env nodes.Env) error {
 			web.Reply(w, http.StatusOK, struct{}{})
 		case path == "/state":
 			web.Reply(w, http.StatusOK, map[string]string{"state": l.light})
+		case path == "/clock":
+			word := "morning"
+			if env.Now().Hour() >= 12 {
+				word = "evening"
+			}
+			web.Reply(w, http.StatusOK, map[string]string{"state": word})
 		case path == "/hang":
 			env.Sleep(time.Hour)
 		case path == "/break":
@@ -76,7 +82,7 @@ func (l *lamp) copy(env nodes.Env) {
 	}
 }
 
-// file keeps files on the disk, unless the lamp is lit: then it is read-only.
+// file keeps files on the disk, unless the lamp is lit: then it is read-only. One called kept is also synced.
 func (l *lamp) file(env nodes.Env, w http.ResponseWriter, r *http.Request) {
 	name := strings.ReplaceAll(r.URL.Path, "/", "_")
 	if r.Method == http.MethodPut && l.light == "lit" {
@@ -87,6 +93,9 @@ func (l *lamp) file(env nodes.Env, w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
 			err = afero.WriteFile(env.Disk(), name, body, 0o600)
+		}
+		if err == nil && strings.HasSuffix(name, "kept") {
+			err = keep(env.Disk(), name)
 		}
 		if err != nil {
 			web.Reply(w, http.StatusInternalServerError, map[string]string{"reason": err.Error()})
@@ -101,6 +110,21 @@ func (l *lamp) file(env nodes.Env, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Write(body)
+}
+
+// keep syncs a file and the name that it has.
+func keep(disk afero.Fs, name string) error {
+	for _, path := range []string{name, "/"} {
+		f, err := disk.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func post(path string) func(nodes.Values) nodes.Request {
@@ -120,9 +144,14 @@ var lampKind = &nodes.Kind{
 		{Name: "break", Request: post("/break")},
 		{Name: "hang", Request: post("/hang")},
 	},
-	Probes: []nodes.Probe{{Name: "state", Choices: []string{"dark", "lit"},
-		Request: func(nodes.Values) nodes.Request { return nodes.Request{Method: "GET", Path: "/state"} },
-		Answer:  func(a nodes.Answer) string { return a.Field("state") }}},
+	Probes: []nodes.Probe{
+		{Name: "state", Choices: []string{"dark", "lit"},
+			Request: func(nodes.Values) nodes.Request { return nodes.Request{Method: "GET", Path: "/state"} },
+			Answer:  func(a nodes.Answer) string { return a.Field("state") }},
+		{Name: "clock", Choices: []string{"morning", "evening"},
+			Request: func(nodes.Values) nodes.Request { return nodes.Request{Method: "GET", Path: "/clock"} },
+			Answer:  func(a nodes.Answer) string { return a.Field("state") }},
+	},
 	Roles:   []string{"leader"},
 	States:  []string{"dark", "lit"},
 	Dialect: client.Files,

@@ -58,6 +58,15 @@ func (s *Scenario) machine(name string) *Machine {
 	return nil
 }
 
+// machineNames are those of the scenario's machines.
+func (s *Scenario) machineNames() []string {
+	names := make([]string, len(s.Machines))
+	for i, m := range s.Machines {
+		names[i] = m.Name
+	}
+	return names
+}
+
 // clients returns the scenario's group of this name, or nil.
 func (s *Scenario) clients(name string) *Clients {
 	for i := range s.Clients {

@@ -36,6 +36,8 @@ type play struct {
 	roles roles
 	done  progress
 
+	copied []string // steps just before which the disks are copied, for a later replace_disk
+
 	next  int    // the step that waits for its time
 	since moment // when the step above it fired
 	wait  wait   // what it waits for
@@ -62,7 +64,13 @@ type moment struct {
 func newPlay(s *Scenario, w sim.World) *play {
 	board := faults.NewBoard(w)
 	board.Paths = paths(s.Segments)
-	return &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
+	p := &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
+	for _, step := range s.Timeline {
+		if f, ok := step.Act.(*faults.ReplaceDisk); ok && f.AsOf != "" {
+			p.copied = append(p.copied, f.AsOf)
+		}
+	}
+	return p
 }
 
 // operator is the machine from which operators ask, and as a rule the prober too. Where segments are joined the prober is a

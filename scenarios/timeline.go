@@ -178,6 +178,7 @@ func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	if e := n.entry("for"); e != nil && act != nil {
 		verb := verbOf(n)
 		switch f := faultForms[verb]; {
+		case verbHas(verb, "for"):
 		case f != nil && f.Undoing:
 			b.fault(e.at, "%q puts something right, which no for undoes", verb)
 		case f == nil && !isProbe:
@@ -191,11 +192,13 @@ func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 		switch {
 		case k.Times < 1:
 			b.fault(e.value.at, "want at least 1 time, have %s", e.value.text)
+		case verbHas(verbOf(n), "every"):
+			b.fault(e.at, "times does not go with %q; for says how long", verbOf(n))
 		case n.get("every") == nil:
 			b.fault(e.at, "want every beside times: how far apart they are")
 		}
 	}
-	if e := n.entry("every"); e != nil && n.get("times") == nil {
+	if e := n.entry("every"); e != nil && n.get("times") == nil && !verbHas(verbOf(n), "every") {
 		b.fault(e.at, "want times beside every: how often")
 	}
 }
