@@ -86,8 +86,8 @@ func (t *taken) followedUntil() time.Duration {
 // for so long before it that its cache may be no wiser.
 func (t *taken) keptFrom(op *nodes.Operation) bool {
 	m := t.run.Machine(op.Client)
-	if m == nil || len(m.Nets) == 0 {
-		return len(t.run.Segments) > 0 // It is not known where it sits.
+	if m == nil {
+		return true // It is not known where it sits.
 	}
 	from := op.Sent - arpUpdate
 	for _, n := range m.Nets {
