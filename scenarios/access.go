@@ -19,8 +19,8 @@ func (p *play) startClients(c *Clients) {
 	start := func() {
 		for i := range c.Addresses {
 			name := c.machine(i)
-			one := client.New(p.habits(c, name, client.Place{To: c.To, Dial: c.Dial, Host: hostOf(c.Target, c.Dial)}))
-			p.population = append(p.population, one)
+			one := client.New(p.habits(c, name, p.place(c)))
+			p.population[c.Name] = append(p.population[c.Name], one)
 			p.world.Machine(name).Go("client", one.Run)
 		}
 	}
@@ -38,8 +38,10 @@ func (p *play) startClients(c *Clients) {
 
 // stopClients ends all clients, each when its operation under way has ended.
 func (p *play) stopClients() {
-	for _, c := range p.population {
-		c.Stop()
+	for i := range p.Clients {
+		for _, c := range p.population[p.Clients[i].Name] {
+			c.Stop()
+		}
 	}
 }
 
@@ -50,7 +52,7 @@ func (p *play) lastCall() time.Duration {
 	for i := range p.Clients {
 		drain = max(drain, p.Clients[i].Timeout)
 	}
-	return p.Stop + p.Settle - min(drain, p.Settle/2)
+	return p.over() - min(drain, p.Settle/2)
 }
 
 // habits are those of a group's client at a place.
@@ -113,7 +115,10 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 	}
 	name := group.machine(0)
 	place := client.Place{To: a.To, Dial: a.Dial, Host: hostOf(a.Target, a.Dial)}
-	if place.To == "" {
+	switch {
+	case a.To == "" && a.Via == "":
+		place = p.place(group)
+	case a.To == "":
 		place.To = group.To
 	}
 	habits := p.habits(group, name, place)

@@ -22,6 +22,8 @@ var requests = []request{
 	{"get", "a client reads a path", func() any { return &accessKeys{} }},
 	{"put", "a client writes a path", func() any { return &accessKeys{} }},
 	{"delete", "a client deletes a path", func() any { return &accessKeys{} }},
+	{"tell", "clients move: they ask somebody else from now on", func() any { return &Tell{} }},
+	{"end", "the drill ends before its stop, and the quiet phase begins", func() any { return &End{} }},
 }
 
 // requestVerbs are the verbs that are not faults.
@@ -121,6 +123,12 @@ func (b *builder) readAct(n *node, verb entry, path string, more []string, keys 
 			return b.readProbe(n, &k)
 		}
 		return nil
+	}
+	for _, a := range []any{&Tell{}, &End{}} {
+		if keysOfStruct(a)[0] == verb.key {
+			b.fields(n, path, fmt.Sprintf("%q", verb.key), more, a, keys)
+			return a
+		}
 	}
 	k := accessKeys{Size: 4096}
 	ok := b.fields(n, path, fmt.Sprintf("%q", verb.key), append(more, verb.key), &k, keys)

@@ -183,6 +183,9 @@ func (b *builder) resolve() {
 		}
 	}
 	for i := range b.s.Timeline {
+		if t, ok := b.s.Timeline[i].Act.(*Tell); ok {
+			b.resolveTell(b.lines[i], t)
+		}
 		a, ok := b.s.Timeline[i].Act.(*Access)
 		if !ok {
 			continue
@@ -202,6 +205,20 @@ func (b *builder) resolve() {
 		}
 		if a.Via != "" {
 			a.Dial = b.target(step.get("via"), a.Via, group.Net)
+		}
+	}
+}
+
+// resolveTell finds out where clients are moved to.
+func (b *builder) resolveTell(n *node, t *Tell) {
+	for _, c := range b.s.Clients {
+		if c.Name != t.Clients {
+			continue
+		}
+		t.Target = b.target(n.get("to"), t.To, c.Net)
+		t.Dial = t.Target
+		if t.Via != "" {
+			t.Dial = b.target(n.get("via"), t.Via, c.Net)
 		}
 	}
 }

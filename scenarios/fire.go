@@ -188,6 +188,10 @@ func (p *play) fire(s *Step, round int) {
 		err = p.probe(s, act, fired)
 	case *Access:
 		err = p.access(s, act, fired)
+	case *Tell:
+		err = p.tell(act, fired)
+	case *End:
+		err = p.end(fired)
 	default:
 		err = fmt.Errorf("nobody knows how to do a %T", act)
 	}
@@ -261,6 +265,10 @@ func subject(f faults.Fault) string {
 // endDrill disarms the timeline, says which steps never fired, and undoes every fault.
 func (p *play) endDrill() {
 	p.ended = true
+	if now := p.world.Now(); now < p.quiet {
+		p.quiet = now
+		p.at(p.lastCall(), p.stopClients)
+	}
 	if p.next < len(p.Timeline) {
 		p.miss(&p.Timeline[p.next], p.whyNot())
 		for _, s := range p.Timeline[p.next+1:] {

@@ -169,7 +169,7 @@ func later(word, where string) bool {
 }
 
 var laterWords = map[string][]string{
-	"verb": {"run", "resolve", "tell", "end"},
+	"verb": {"run", "resolve"},
 	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
 	"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},

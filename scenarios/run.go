@@ -19,11 +19,10 @@ func (s *Scenario) Play(w sim.World, cat *Catalogue) *Outcome {
 	if err := p.populate(); err != nil { // Segments, machines, clients, and the operator.
 		return p.broken(fmt.Errorf("populate %s: %w", s.Case, err))
 	}
-	p.arm(0)                 // Operators' acts and faults, each at its time.
-	failure := w.Run(s.Stop) // Safety: nothing wrong may be observed.
+	p.arm(0)             // Operators' acts and faults, each at its time.
+	failure := p.drill() // Safety: nothing wrong may be observed. At its end every fault is undone; what is off stays off.
 	if failure == nil {
-		p.endDrill()                       // Every fault is undone; what is off stays off.
-		failure = w.Run(s.Stop + s.Settle) // Liveness: it must recover.
+		failure = w.Run(p.over()) // Liveness: it must recover.
 	}
 	return p.judge(p.collect(failure), cat) // The trace, the operations, and what every disk holds.
 }
@@ -38,13 +37,15 @@ type play struct {
 
 	copied []string // steps just before which the disks are copied, for a later replace_disk
 
-	next  int    // the step that waits for its time
-	since moment // when the step above it fired
-	wait  wait   // what it waits for
-	ended bool   // the drill is over: nothing fires any more
+	next  int           // the step that waits for its time
+	since moment        // when the step above it fired
+	wait  wait          // what it waits for
+	ended bool          // the drill is over: nothing fires any more
+	quiet time.Duration // when the quiet phase begins: the stop, or when a step ended the drill
 
-	population  []*client.Client
-	ids, probes uint64 // operations and probes so far
+	population  map[string][]*client.Client // by group
+	told        map[string]client.Place     // where groups were told to go
+	ids, probes uint64                      // operations and probes so far
 
 	fired  []*expect.Fired   // in the order in which they acted
 	open   []pending         // those whose answer is still to come
@@ -64,7 +65,8 @@ type moment struct {
 func newPlay(s *Scenario, w sim.World) *play {
 	board := faults.NewBoard(w)
 	board.Paths = paths(s.Segments)
-	p := &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{}}
+	p := &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{},
+		quiet: s.Stop, population: map[string][]*client.Client{}, told: map[string]client.Place{}}
 	for _, step := range s.Timeline {
 		if f, ok := step.Act.(*faults.ReplaceDisk); ok && f.AsOf != "" {
 			p.copied = append(p.copied, f.AsOf)

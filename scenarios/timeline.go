@@ -48,6 +48,9 @@ func (b *builder) readTimeline() {
 			continue
 		}
 		b.step = i
+		if i > 0 && n.items[i-1].get("end") != nil {
+			b.fault(item.at, "no step fires after the end of the drill")
+		}
 		b.s.Timeline = append(b.s.Timeline, b.readStep(item))
 		b.lines = append(b.lines, item)
 		clock.check(b, item)
@@ -171,7 +174,15 @@ func (b *builder) checkOf(n *node, k *whenKeys) {
 // checkEnd checks which of the rest goes with which verb.
 func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	_, isProbe := act.(*Probe)
+	_, isTell := act.(*Tell)
+	_, isEnd := act.(*End)
 	_, isFault := act.(faults.Fault)
+	if e := n.entry("want"); e != nil && (isTell || isEnd) {
+		b.fault(e.at, "want is for requests and probes; %q has no answer", verbOf(n))
+	}
+	if e := n.entry("every"); e != nil && isEnd {
+		b.fault(e.at, "the drill ends once")
+	}
 	if e := n.entry("within"); e != nil && act != nil && !isProbe {
 		b.fault(e.at, "within is for probes: what is found by then")
 	}
