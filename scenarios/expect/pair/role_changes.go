@@ -64,8 +64,9 @@ func named(role string) string {
 // mayChange reports whether anything explains the change of a role that the unit had since then.
 func (u *ruling) mayChange(unit, from string, e *sim.Event, since time.Duration) bool {
 	if from == pair.RoleStandby && e.Value == pair.RoleActive {
+		// Even after the end of the pairing: a standby that was not told of it sees a dead active (D-68).
 		return slices.ContainsFunc(pairings(u.run), func(p *pairing) bool {
-			return p.Standby == unit && p.From <= e.At && e.At <= p.Until
+			return p.Standby == unit && p.From <= e.At
 		})
 	}
 	if from == pair.RoleActive && e.Value == "" && u.replaced(unit, e.At) {
