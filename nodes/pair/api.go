@@ -75,6 +75,10 @@ func (u *Unit) answer(w http.ResponseWriter, r *http.Request) {
 		u.answerFile(w, r, path)
 		return
 	}
+	if all, name, ok := u.attached(r.URL.Path); ok {
+		u.answerAttached(w, r, all, name)
+		return
+	}
 	switch r.Method + " " + r.URL.Path {
 	case "POST /failover/apply":
 		u.answerApply(w, r)

@@ -80,6 +80,7 @@ func verbs() []nodes.Verb {
 				arg("heartbeat_ips", "cannot be changed"),
 			}},
 		{Name: string(itemStatus), Doc: "look at the unit", Request: request("GET", "/failover/status")},
+		{Name: "view-services", Doc: "look at what the machine offers beside files", Request: request("GET", "/system/services")},
 		{Name: string(itemNotification), Doc: "say who is told of alarms", Request: post("/system/notification"),
 			Args: []nodes.Arg{arg("mail", "address")}},
 		{Name: string(itemShutdown), Doc: "switch the unit off", Request: post("/system/shutdown")},
