@@ -29,7 +29,7 @@ func sane(text []byte) string {
 	if !errors.As(err, &m) || len(m.List) == 0 {
 		return "want mistakes, have " + err.Error()
 	}
-	lines := strings.Split(string(text), "\n")
+	lines := strings.Split(lineBreaks.Replace(string(text)), "\n")
 	for i, mistake := range m.List {
 		switch {
 		case mistake.Line < 1 || mistake.Column < 1 || mistake.Line > len(lines)+1 || mistake.Message == "":

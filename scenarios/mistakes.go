@@ -150,6 +150,5 @@ func (m *notes) err() error {
 	slices.SortStableFunc(m.list, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	lines := strings.Split(strings.ReplaceAll(m.text, "\r\n", "\n"), "\n")
-	return &Mistakes{Path: m.path, List: m.list, lines: lines}
+	return &Mistakes{Path: m.path, List: m.list, lines: strings.Split(m.text, "\n")}
 }

@@ -141,6 +141,7 @@ func parseTree(m *notes) *node {
 		m.addf(place{}, "the file is larger than %d KiB; a scenario is a page or two", MaxBytes>>10)
 		return nil
 	}
+	m.text = lineBreaks.Replace(m.text)
 	if at, ok := invalidUTF8(m.text); ok {
 		m.text = strings.ToValidUTF8(m.text, "\uFFFD")
 		m.addf(at, "want UTF-8 text, have other bytes here")
@@ -158,6 +159,9 @@ func parseTree(m *notes) *node {
 	}
 	return grow(m, file)
 }
+
+// lineBreaks makes one of the three line breaks of YAML, so that lines are the same to the parser and to messages.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 func invalidUTF8(s string) (place, bool) {
 	at := place{1, 1}
@@ -408,7 +412,10 @@ func isBoolean(s string) bool {
 	return false
 }
 
-// doc returns the first comment of a file: the lines above the first key.
+// modeline is how a comment begins that tells an editor which schema the file has.
+const modeline = "yaml-language-server:"
+
+// doc returns the first comment of a file: the lines above the first key. What is said to an editor does not count.
 func doc(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -420,7 +427,9 @@ func doc(text string) string {
 		if !found {
 			break
 		}
-		lines = append(lines, strings.TrimSpace(comment))
+		if comment = strings.TrimSpace(comment); !strings.HasPrefix(comment, modeline) {
+			lines = append(lines, comment)
+		}
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
