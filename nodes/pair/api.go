@@ -224,7 +224,7 @@ func (u *Unit) application(req *applyRequest) (*application, error) {
 }
 
 // heartbeat reads both addresses, or the standby's alone where the heartbeat interface is named: the active's
-// is that interface's own (D-14).
+// is that interface's own (D-14). It may be the interface that clients use (D-15), which HZ-D9 is the price of.
 func (u *Unit) heartbeat(a *application, ips []text) (err error) {
 	if len(ips) == 1 {
 		for _, i := range u.interfaces() {

@@ -81,7 +81,8 @@ func (u *Unit) watch(id string) {
 	}
 }
 
-// conclude is what follows when the check and its retries have failed.
+// conclude is what follows when the check and its retries have failed. Whether the active is dead or only the path
+// to it, nobody here can tell: where it lives, both serve from now on (D-56, HZ-D1).
 func (u *Unit) conclude(id string) {
 	switch u.phase {
 	case Standby:
@@ -198,7 +199,7 @@ func (u *Unit) parse(datagram string) (m message, ok bool) {
 }
 
 // pace decides when checks are due and how many failures are too many. It is reckoned in uptime, which no
-// step of the wall clock moves (D-46).
+// step of the wall clock moves (D-46, D-LIV-1).
 //
 // The next check is due one interval after the last scheduled one was due: were it counted from the end of
 // the last one, each timeout would push it back, and the window of D-46 would not hold.

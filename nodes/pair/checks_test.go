@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestPace plays checks against a peer that falls silent, for each reading of "number of checks" (D-43, D-46,
-// D-47).
+// TestPace plays checks against a peer that falls silent, for each reading of "number of checks" (D-17, D-43,
+// D-46, D-47, D-LIV-1).
 func TestPace(t *testing.T) {
 	const interval = 30 * time.Second
 	at := func(s ...float64) (all []time.Duration) {

@@ -19,8 +19,8 @@ import (
 	"firedrill/nodes/journal"
 )
 
-// Unit is the software of one NAS. A new one is made at every boot: what outlives a boot is record and
-// volume.
+// Unit is the software of one NAS of the two (D-01). A new one is made at every boot: what outlives a boot is
+// record and volume.
 type Unit struct {
 	config *Config
 	env    nodes.Env

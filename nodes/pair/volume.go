@@ -281,7 +281,8 @@ type snapshot struct {
 	files  []entry // by path
 }
 
-// snapshot does not give way: what is acknowledged before it is in it, what is put after it is not.
+// snapshot does not give way: what is acknowledged before it is in it, what is put after it is not. So a takeover
+// from this image loses exactly what came after this instant (D-INV-5).
 func (v *volume) snapshot() *snapshot {
 	v.pins++
 	return &snapshot{volume: v, blocks: v.blocks, files: v.list()}
