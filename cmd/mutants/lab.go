@@ -12,17 +12,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // patience is how long one play line or one test may take. A bug that hangs has not been killed.
 const patience = 5 * time.Minute
 
-// lab builds and plays.
+// lab builds and plays with one bug.
 type lab struct {
 	root, dir string
-	built     string             // the command without any bug; "": not yet
-	clean     map[string]*record // what came of a play line without any bug
+	clean     *clean
+}
+
+// clean plays without any bug, each line once, for all labs.
+type clean struct {
+	root, dir string
+	mutex     sync.Mutex
+	built     string // the command; "": not yet
+	records   map[string]*record
 }
 
 // record is what came of one play line.
@@ -112,7 +120,7 @@ func (l *lab) play(m *mutant, overlay string) (kill []string, err error) {
 	}
 	red := map[string]string{} // Each claim that turned red, and where first.
 	for _, line := range m.plays {
-		before, err := l.withoutBug(line)
+		before, err := l.clean.play(line)
 		if err != nil {
 			return nil, err
 		}
@@ -159,26 +167,32 @@ func (m *mutant) verdict(red map[string]string) (kill []string, err error) {
 	return kill, nil
 }
 
-// withoutBug is what comes of a play line in the code as it is.
-func (l *lab) withoutBug(line string) (*record, error) {
-	if r := l.clean[line]; r != nil {
+// play is what comes of a play line in the code as it is. Whoever needs the same line meanwhile waits for it.
+func (c *clean) play(line string) (*record, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if r := c.records[line]; r != nil {
 		return r, nil
 	}
-	if l.built == "" {
-		binary, err := l.build("firedrill", "")
+	l := &lab{root: c.root, dir: c.dir}
+	if c.built == "" {
+		err := os.MkdirAll(c.dir, 0o777)
+		if err == nil {
+			c.built, err = l.build("firedrill", "")
+		}
 		if err != nil {
+			c.built = ""
 			return nil, fmt.Errorf("without any bug: %w", err)
 		}
-		l.built = binary
 	}
-	r, err := l.run(l.built, line)
+	r, err := l.run(c.built, line)
 	if err == nil {
 		err = r.crashed()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("without any bug: %w", err)
 	}
-	l.clean[line] = r
+	c.records[line] = r
 	return r, nil
 }
 

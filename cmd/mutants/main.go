@@ -41,8 +41,11 @@ func main() {
 	}
 }
 
-// hunt plants the bugs of these patches, or of all, in the module at root, one after the other. It
-// returns how many were not killed as they should. The error is for what keeps it from going on.
+// atOnce is how many bugs are planted at a time: one builds while the other plays.
+const atOnce = 2
+
+// hunt plants the bugs of these patches, or of all, in the module at root, and prints them in their order. It returns how many
+// were not killed as they should. The error is for what keeps it from going on.
 func hunt(root string, patches []string, w io.Writer) (alive int, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return 0, err
@@ -57,29 +60,71 @@ func hunt(root string, patches []string, w io.Writer) (alive int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // What is left lies where the system sweeps.
-	l := &lab{root: root, dir: temporary, clean: map[string]*record{}}
+	begin := time.Now()
+	clean := &clean{root: root, dir: filepath.Join(temporary, "clean"), records: map[string]*record{}}
+	fates := make([]chan fate, len(patches))
+	places := make(chan int, atOnce)
+	for n := range fates {
+		fates[n] = make(chan fate, 1)
+	}
+	go func() {
+		for n, patch := range patches {
+			places <- n
+			go func() {
+				l := &lab{root: root, dir: filepath.Join(temporary, fmt.Sprint(n)), clean: clean}
+				fates[n] <- l.fate(patch)
+				<-places
+			}()
+		}
+	}()
 	out := bufio.NewWriter(w)
-	for _, patch := range patches {
-		begin := time.Now()
-		bug, kill, err := l.try(patch)
-		word, lines := "killed", make([]string, len(kill))
-		for i, claim := range kill {
-			lines[i] = "by " + claim
-		}
-		if err != nil {
+	for n := range patches {
+		f := <-fates[n]
+		if f.err != nil {
 			alive++
-			word, lines = "ALIVE", append(strings.Split(err.Error(), "\n"), "in "+patch)
 		}
-		fmt.Fprintf(out, "%-6s %5.1fs  %s\n", word, time.Since(begin).Seconds(), bug)
-		for _, line := range lines {
-			fmt.Fprintf(out, "               %s\n", line)
-		}
+		f.print(out)
 		if err := out.Flush(); err != nil {
 			return alive, err
 		}
 	}
-	fmt.Fprintf(out, "%d bugs planted, %d killed, %d alive\n", len(patches), len(patches)-alive, alive)
+	fmt.Fprintf(out, "%d bugs planted, %d killed, %d alive, in %.1fs\n",
+		len(patches), len(patches)-alive, alive, time.Since(begin).Seconds())
 	return alive, out.Flush()
+}
+
+// fate is what became of one bug.
+type fate struct {
+	patch, bug string
+	kill       []string // by what it was killed, and where
+	err        error    // why it is alive
+	took       time.Duration
+}
+
+// fate plants a bug, and sweeps up after it.
+func (l *lab) fate(patch string) fate {
+	begin := time.Now()
+	f := fate{patch: patch}
+	if f.err = os.MkdirAll(l.dir, 0o777); f.err == nil {
+		f.bug, f.kill, f.err = l.try(patch)
+	}
+	_ = os.RemoveAll(l.dir) // A built command is large; what is left goes at the end.
+	f.took = time.Since(begin)
+	return f
+}
+
+func (f *fate) print(out io.Writer) {
+	word, lines := "killed", make([]string, len(f.kill))
+	for i, claim := range f.kill {
+		lines[i] = "by " + claim
+	}
+	if f.err != nil {
+		word, lines = "ALIVE", append(strings.Split(f.err.Error(), "\n"), "in "+f.patch)
+	}
+	fmt.Fprintf(out, "%-6s %5.1fs  %s\n", word, f.took.Seconds(), f.bug)
+	for _, line := range lines {
+		fmt.Fprintf(out, "               %s\n", line)
+	}
 }
 
 // findPatches lists the patches of the module, relative to its root.

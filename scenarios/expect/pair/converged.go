@@ -2,6 +2,7 @@ package pair
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"firedrill/nodes/pair"
@@ -77,14 +78,11 @@ func (p *pairing) erasedOnce() bool {
 	return len(p.facts(pair.FactErased, p.Standby, p.From, p.Until)) > 0
 }
 
-// left reports whether a unit of the pairing says that it is stand-alone again: a goodbye has reached it.
+// left reports whether an operator has told a unit of the pairing to leave it, though the answer may have been lost.
 func (p *pairing) left() bool {
-	for _, unit := range []string{p.Active, p.Standby} {
-		if phase, any := expect.At(p.lane(unit).Phase, p.run.End-1); any && phase.Value == string(pair.Standalone) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.run.Steps, func(s expect.Fired) bool {
+		return s.Verb == "disconnect" && p.has(s.Machine) && s.At >= p.From && !refusedStep(&s)
+	})
 }
 
 // diedEarly is when the active died before the standby had its first image; below zero: it did not.
