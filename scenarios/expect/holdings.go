@@ -6,12 +6,13 @@ import (
 	"sort"
 	"time"
 
+	"firedrill/faults"
 	"firedrill/nodes"
 )
 
 // Holdings say what may lie under a path of a machine, by what clients had acknowledged of it, by the images that it
-// committed, and by when it was erased: the last image or erasure is what it begins with, and the writes that it
-// served since come on top. Nothing that a machine says of its files has a part in it.
+// committed, and by when it was erased: the last image or erasure, or a blank disk, is what it begins with, and the
+// writes that it served since come on top. Nothing that a machine says of its files has a part in it.
 type Holdings struct {
 	run    *Run
 	books  map[shelfmark]*book
@@ -91,6 +92,11 @@ func newHoldings(r *Run) *Holdings {
 	for _, n := range r.Named(FactErased) {
 		e := &r.Events[n]
 		h.bases[e.Machine] = append(h.bases[e.Machine], basis{e.At, nil})
+	}
+	for _, e := range r.Faults {
+		if f, ok := e.Fault.(*faults.ReplaceDisk); ok && f.How == faults.DiskEmpty && e.Hit() {
+			h.bases[f.Machine] = append(h.bases[f.Machine], basis{e.From, nil})
+		}
 	}
 	for _, list := range h.bases {
 		slices.SortStableFunc(list, func(x, y basis) int { return cmp.Compare(x.at, y.at) })
