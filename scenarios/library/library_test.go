@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -52,5 +53,31 @@ func TestLibrary(t *testing.T) {
 	}
 	if !names["healthy"] {
 		t.Errorf("want the library read, have %v", names)
+	}
+}
+
+// TestCatalogue: the scenarios for pairs show each entry of the catalogue, each hazard and each failure mode from the
+// field that has to do with pairs, and say so under covers of a file, a step or a claim.
+func TestCatalogue(t *testing.T) {
+	files, err := scenarios.LoadFS(library.Files, "pair", catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, f := range files {
+		for _, id := range f.Covers {
+			shown[id] = true
+		}
+	}
+	for series, numbers := range map[string][]int{
+		"SD-%02d": {1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16},
+		"HZ-D%d":  {1, 2, 3, 4, 5, 6, 7, 8, 9},
+		"FM-%02d": {5, 6, 10, 11, 13, 14, 15, 16, 17, 21, 24, 27},
+	} {
+		for _, n := range numbers {
+			if id := fmt.Sprintf(series, n); !shown[id] {
+				t.Errorf("no scenario for pairs covers %s", id)
+			}
+		}
 	}
 }
