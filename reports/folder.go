@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,13 +14,17 @@ import (
 	"firedrill/scenarios"
 )
 
-// Folder is where the results of one scenario lie: a folder for each play in it, and wall.json
-// beside them. Of one build, a play writes the same bytes each time; wall-clock figures are in
-// wall.json alone. Every file is whole or absent: it is written beside its place and renamed.
+// Folder is where the results of one scenario lie: a folder for each play in it, and beside them
+// report.html, plays.jsonl with a line for each play, and wall.json. Of one build, a play writes the same
+// bytes each time; wall-clock figures are in wall.json alone. Every file is whole or absent: it is written
+// beside its place and renamed.
 type Folder struct {
 	Path   string
 	latest string // the link to be set; "": none
 	wall   []wallTime
+	// Again is the command that plays an outcome once more; nil: the report names the case alone.
+	Again   func(o *scenarios.Outcome) string
+	results Results
 }
 
 type wallTime struct {
@@ -53,7 +58,8 @@ func NewFolder(root, scenario string, now time.Time) (*Folder, error) {
 	}
 }
 
-// NewPlainFolder makes root/scenario, without a time. What an earlier batch left there is overwritten play by play.
+// NewPlainFolder makes root/scenario, without a time. What an earlier batch left there is
+// overwritten play by play.
 func NewPlainFolder(root, scenario string) (*Folder, error) {
 	path := filepath.Join(root, scenario)
 	return &Folder{Path: path}, os.MkdirAll(path, 0o777)
@@ -72,15 +78,39 @@ func (f *Folder) Shown(o *scenarios.Outcome) string {
 	return filepath.Join(f.latest, inside(o))
 }
 
+// Report is where the HTML report lies, as people are told of it.
+func (f *Folder) Report() string {
+	if f.latest == "" {
+		return filepath.Join(f.Path, "report.html")
+	}
+	return filepath.Join(f.latest, "report.html")
+}
+
 func inside(o *scenarios.Outcome) string {
 	values := strings.TrimPrefix(o.Scenario.Case, o.Scenario.Name)
 	return filepath.Join(filepath.FromSlash(values), fmt.Sprintf("seed-%d", o.Scenario.Seed))
 }
 
+// playsInFull is up to how many plays of a scenario have a folder each whether they are worth
+// reading or not.
+const playsInFull = 100
+
 // Write writes run.json of a play and, where trace says so, its trace.jsonl. Without, one that an
-// earlier play left is taken away: it is not the trace of this one.
+// earlier play left is taken away: it is not the trace of this one. Of a long batch only plays with a
+// trace are written; each has a line in plays.jsonl and a place in the figures of the report.
 func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
+	run := NewRun(o)
+	if f.Again != nil {
+		run.Again = f.Again(o)
+	}
+	f.results.Name = o.Scenario.Name
+	f.results.Plays = append(f.results.Plays, newDigest(&run.Play))
+	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
 	dir := f.Play(o)
+	if !trace && len(f.results.Plays) > playsInFull {
+		return os.RemoveAll(dir) // An earlier batch may have left one.
+	}
+	f.results.keep(&run)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -96,16 +126,45 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	} else if err := os.Remove(traceFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text, err := encode(NewRun(o), "  ")
+	text, err := encode(run, "  ")
 	if err != nil {
 		return err
 	}
-	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
 	return replace(filepath.Join(dir, "run.json"), text)
 }
 
-// Close writes wall.json, and lets `latest` point to this folder.
+// AddRange notes what the whole range of seeds of a case did not show.
+func (f *Folder) AddRange(of string, j scenarios.Judged) {
+	f.results.Wrong = append(f.results.Wrong, fmt.Sprintf("%s: %s: %s", of, j.Text, strings.Join(j.Evidence, "; ")))
+}
+
+// writeReport writes plays.jsonl and report.html.
+func (f *Folder) writeReport() error {
+	f.results.sort()
+	text, err := f.results.encode()
+	if err == nil {
+		err = replace(filepath.Join(f.Path, "plays.jsonl"), text)
+	}
+	if err != nil || len(f.results.Plays) == 0 {
+		return err
+	}
+	return WriteReport(filepath.Join(f.Path, "report.html"), []*Results{&f.results})
+}
+
+// WriteReport writes the HTML report of some scenarios to a file, which is whole or absent.
+func WriteReport(name string, all []*Results) error {
+	var page bytes.Buffer
+	if err := WriteHTML(&page, all); err != nil {
+		return err
+	}
+	return replace(name, page.Bytes())
+}
+
+// Close writes report.html, plays.jsonl and wall.json, and lets `latest` point to this folder.
 func (f *Folder) Close() error {
+	if err := f.writeReport(); err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(f.wall, "", "  ")
 	if err != nil {
 		return err
@@ -123,7 +182,8 @@ func (f *Folder) Close() error {
 	return os.Rename(link, f.latest)
 }
 
-// replace writes a file beside its place and moves it there, so that no reader and no full disk ever leaves half of it.
+// replace writes a file beside its place and moves it there, so that no reader and no full disk
+// ever leaves half of it.
 func replace(name string, text []byte) error {
 	temporary := name + ".new"
 	err := os.WriteFile(temporary, text, 0o666)

@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"firedrill/nodes"
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
 )
@@ -52,6 +51,7 @@ type Run struct {
 	Faults     []Fault    `json:"faults"`
 	Operations Operations `json:"operations"`
 	Events     int        `json:"events"`
+	Picture
 }
 
 // Step is a step that acted.
@@ -80,6 +80,18 @@ type Operations struct {
 
 // Seconds is a time in JSON: seconds with nine digits after the point, exactly.
 type Seconds time.Duration
+
+func (s Seconds) duration() time.Duration { return time.Duration(s) }
+
+// UnmarshalJSON reads what MarshalJSON writes, and any other number without an exponent.
+func (s *Seconds) UnmarshalJSON(text []byte) error {
+	d, err := time.ParseDuration(string(text) + "s")
+	if err != nil {
+		return fmt.Errorf("want a number of seconds, have %q", text)
+	}
+	*s = Seconds(d)
+	return nil
+}
 
 // MarshalJSON writes 12.000000001.
 func (s Seconds) MarshalJSON() ([]byte, error) { return s.append(nil), nil }
@@ -133,16 +145,10 @@ func NewRun(o *scenarios.Outcome) Run {
 		r.Faults = append(r.Faults, f)
 	}
 	for i := range o.Run.History {
-		switch o.Run.History[i].Result {
-		case nodes.ResultOK:
-			r.Operations.OK++
-		case nodes.ResultFailed:
-			r.Operations.Failed++
-		case nodes.ResultUnknown:
-			r.Operations.Unknown++
-		}
+		r.Operations.count(o.Run.History[i].Result)
 	}
 	r.Events = len(o.Run.Events)
+	r.Picture = newPicture(o, &r)
 	return r
 }
 

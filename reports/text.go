@@ -55,6 +55,7 @@ type Failure struct {
 	Moments  []Moment // of the first seed
 	Seeds    []uint64
 	Trace    string // where the first seed's trace lies; "": nowhere
+	Report   string // where the report lies; "": nowhere
 }
 
 // Add counts a play. Where it failed, it returns the failures that no play before had shown.
@@ -295,6 +296,9 @@ func (t *Text) failedPlay(failures []*Failure, again string) {
 	fmt.Fprintf(t.out, "%sagain:  %s\n", indent, again)
 	if trace := failures[0].Trace; trace != "" {
 		fmt.Fprintf(t.out, "%strace:  %s\n", indent, trace)
+	}
+	if report := failures[0].Report; report != "" {
+		fmt.Fprintf(t.out, "%sreport: %s\n", indent, report)
 	}
 }
 

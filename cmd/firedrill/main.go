@@ -97,7 +97,7 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 			return fmt.Errorf("no command %q; the commands are %s", args[0], choices(args[0], names))
 		},
 	}
-	root.AddCommand(newRun(), newCheck(), newList(), newVersion())
+	root.AddCommand(newRun(), newReport(), newCheck(), newList(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -65,6 +65,7 @@ func newResults(
 		if err != nil {
 			return nil, &exit{statusUsage, fmt.Errorf("results of %s: %w", s.file.Name, err)}
 		}
+		g.folder.Again = g.replay
 		r.order = append(r.order, g)
 		r.groups[s.file.Name] = g
 		r.longest = max(r.longest, len(s.file.Name))
@@ -94,7 +95,7 @@ func (r *results) take(result scenarios.Result) error {
 	}
 	for _, f := range fresh {
 		if written == nil && o.Run != nil {
-			f.Trace = filepath.Join(g.folder.Shown(o), "trace.jsonl")
+			f.Trace, f.Report = filepath.Join(g.folder.Shown(o), "trace.jsonl"), g.folder.Report()
 		}
 	}
 	var printed error
@@ -104,6 +105,7 @@ func (r *results) take(result scenarios.Result) error {
 	for _, j := range result.Range {
 		r.weigh(j.Verdict, nil)
 		g.summary.AddRange(result.Case.Name, j)
+		g.folder.AddRange(result.Case.Name, j)
 		if r.text == nil { // There is no play in whose line it could stand.
 			_, err := fmt.Fprintf(r.stderr, "firedrill: %s, all seeds: %s: %s\n",
 				result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
@@ -174,6 +176,11 @@ func (g *group) again(f *reports.Failure) string {
 		command += fmt.Sprintf(" --seed %d", f.Seeds[0])
 	}
 	return command
+}
+
+// replay is the command that plays an outcome again, for files: it does not tell where firedrill itself lies.
+func (g *group) replay(o *scenarios.Outcome) string {
+	return fmt.Sprintf("firedrill run %s --seed %d", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed)
 }
 
 // status is the exit status of all that was taken.

@@ -39,9 +39,10 @@ func newRun() *cobra.Command {
 judges what happened. Without arguments it plays those that ship with firedrill.
 A case is named by its values: heartbeat-cut/long; values may be left out.
 
-Results lie in .firedrill/SCENARIO/TIME/CASE/seed-N: run.json, and trace.jsonl
-for the plays that went wrong. The same build, scenario and seed give the same
-bytes each time. ` + "`latest`" + ` beside TIME is a link to the newest.`,
+Results lie in .firedrill/SCENARIO/TIME: report.html to look at, and in
+CASE/seed-N run.json, and trace.jsonl for the plays that went wrong. The same
+build, scenario and seed give the same bytes each time. ` + "`latest`" + ` beside
+TIME is a link to the newest.`,
 		Example: `  firedrill run                                every shipped scenario
   firedrill run heartbeat-cut/long --seed 7    one play, the same each time
   firedrill run drills/ --seeds 1..100 --jobs 8 --json`,

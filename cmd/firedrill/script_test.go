@@ -165,7 +165,7 @@ func tree(ts *testscript.TestScript, dir string) map[string]string {
 	return files
 }
 
-// cmdWhole demands that every file of a folder is a whole one: JSON to its last byte, or lines of it: whole DIR.
+// cmdWhole demands that every file of a folder is a whole one, to its last byte: JSON, lines of it, or a page: whole DIR.
 func cmdWhole(ts *testscript.TestScript, _ bool, args []string) {
 	files := tree(ts, args[0])
 	if len(files) == 0 {
@@ -173,7 +173,13 @@ func cmdWhole(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	for name, text := range files {
 		lines := []string{text}
-		if filepath.Ext(name) == ".jsonl" {
+		switch filepath.Ext(name) {
+		case ".html":
+			if !strings.HasSuffix(text, "</html>\n") {
+				ts.Fatalf("%s is not whole", name)
+			}
+			continue
+		case ".jsonl":
 			lines = strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 		}
 		for _, line := range lines {

@@ -13,6 +13,7 @@ import (
 func (r *Run) charge(j *Judged) {
 	var rest []Breach
 	for _, b := range j.Breaches {
+		found, charged := b, false
 		for n := range r.shown.hazards {
 			h := &r.shown.hazards[n]
 			for i := range h.Instances {
@@ -20,12 +21,16 @@ func (r *Run) charge(j *Judged) {
 					continue
 				}
 				b = h.Instances[i].excuse(b, func(text string) {
+					charged = true
 					j.Evidence = append(j.Evidence, fmt.Sprintf("%s accounts for %s", h.Hazard, text))
 					if !slices.Contains(j.Charged, h.Hazard) {
 						j.Charged = append(j.Charged, h.Hazard)
 					}
 				})
 			}
+		}
+		if charged {
+			j.Excused = append(j.Excused, found)
 		}
 		if !b.spent {
 			rest = append(rest, b)

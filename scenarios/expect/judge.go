@@ -31,6 +31,7 @@ type Judged struct {
 	Asked bool   // it stands under `expect`, or in a step
 	Finding
 	Charged []string // the hazards that account for its other breaches
+	Excused []Breach // these other breaches, as they were found
 }
 
 // Shown is a hazard that showed itself in a run.

@@ -1,0 +1,250 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"firedrill/nodes"
+	"firedrill/scenarios"
+	"firedrill/scenarios/expect"
+)
+
+// asResults are outcomes as a folder keeps them.
+func asResults(name string, outcomes ...*scenarios.Outcome) *Results {
+	r := &Results{Name: name}
+	for _, o := range outcomes {
+		run := NewRun(o)
+		r.Plays = append(r.Plays, newDigest(&run.Play))
+		r.keep(&run)
+	}
+	r.sort()
+	return r
+}
+
+func html(t *testing.T, all ...*Results) string {
+	t.Helper()
+	var b strings.Builder
+	if err := WriteHTML(&b, all); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestPageData(t *testing.T) {
+	p := NewPage([]*Results{asResults("heartbeat-cut", dualWriters(4), passed("heartbeat-cut", 5), dualWriters(6))})
+	text, err := encode(p, "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "page.json", text)
+}
+
+var embedded = regexp.MustCompile(`(?s)<script type="application/json" id="data-[0-9]+">(.*?)</script>`)
+
+// The page is read once as XML would be, with HTML's freedoms: everything that is opened is closed.
+// The data in it is JSON.
+func TestPageIsWhole(t *testing.T) {
+	text := html(t, asResults("heartbeat-cut", dualWriters(4), passed("heartbeat-cut", 5)))
+	data := embedded.FindAllStringSubmatch(text, -1)
+	if len(data) != 2 {
+		t.Errorf("want the data of 2 plays, have %d", len(data))
+	}
+	for _, d := range data {
+		var drawing Drawing
+		if err := json.Unmarshal([]byte(d[1]), &drawing); err != nil {
+			t.Error(err)
+		}
+	}
+	scripts := regexp.MustCompile(`(?s)<(script|style)[^>]*>.*?</(script|style)>`)
+	d := xml.NewDecoder(strings.NewReader(scripts.ReplaceAllString(text, "")))
+	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if outside := regexp.MustCompile(`(src|href)="?[^#"]`).FindString(text); outside != "" {
+		t.Errorf("want nothing from elsewhere, have %s", outside)
+	}
+}
+
+func TestHeadlineSaysWhatWhenAndWhom(t *testing.T) {
+	r := NewRun(dualWriters(4))
+	have := r.Headline()
+	for _, want := range []struct{ have, part string }{
+		{have.What, "two writers for 9m26s"}, {have.When, "6m23s"}, {have.When, "after cut: heartbeat"}, {have.Whom, "without an answer"},
+	} {
+		if !strings.Contains(want.have, want.part) {
+			t.Errorf("want %q in %q", want.part, want.have)
+		}
+	}
+	calm := NewRun(passed("healthy", 1))
+	if have := calm.Headline().What; !strings.HasPrefix(have, "Nothing broke") {
+		t.Errorf("have %q", have)
+	}
+}
+
+// What a node or a doctored results folder says is data. The mark would be an element, or end the
+// script, if it were not escaped.
+func TestHostileTextsStayTexts(t *testing.T) {
+	for _, evil := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</script><b>`, "a\x00\x1b[2J\u202eb", `'-alert(1)-'`,
+		strings.Repeat("<i>", 350_000),
+	} {
+		o := dualWriters(4)
+		o.Scenario.Name, o.Scenario.Case, o.Scenario.Covers = evil, evil, []string{evil}
+		o.Undocumented, o.Misses = []string{evil}, []string{evil}
+		for i := range o.Claims {
+			o.Claims[i].Name, o.Claims[i].Text, o.Claims[i].Evidence = evil, evil, []string{evil}
+			o.Claims[i].Measures = []expect.Measure{{Name: evil, Value: 1, Unit: evil}}
+		}
+		for i := range o.Run.Events {
+			o.Run.Events[i].Value, o.Run.Events[i].Scope = evil, evil
+		}
+		for i := range o.Run.Steps {
+			o.Run.Steps[i].Name, o.Run.Steps[i].Text = evil, evil
+		}
+		o.Run.History = append(o.Run.History, nodes.Operation{Group: evil, Client: evil, Path: evil, Verb: "put", Result: nodes.ResultOK})
+		text := html(t, asResults(evil, o, o))
+		for _, mark := range []string{"<script>alert", "<img", "<i>", "<b>", "\x1b", "\u202e", "\x00"} {
+			if strings.Contains(text, mark) && mark != "<b>" {
+				t.Errorf("%.40q: have %q in the page", evil, mark)
+			}
+		}
+		if n := strings.Count(text, "<script"); n != 2 {
+			t.Errorf("%.40q: want 2 scripts, have %d", evil, n)
+		}
+	}
+}
+
+// A report that is built again from its folder has the same bytes.
+func TestReportAgainFromItsFolder(t *testing.T) {
+	f, err := NewPlainFolder(t.TempDir(), "heartbeat-cut")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Again = func(*scenarios.Outcome) string { return "firedrill run somewhere" }
+	for _, o := range []*scenarios.Outcome{dualWriters(4), dualWriters(5), passed("heartbeat-cut", 6)} {
+		if err := f.Write(o, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join(f.Path, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := Read(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := html(t, all...); have != string(want) {
+		t.Errorf("another report: %d bytes, then %d", len(want), len(have))
+	}
+	if _, err := Read(t.TempDir()); err == nil {
+		t.Error("want an error about an empty folder")
+	}
+	broken := filepath.Join(t.TempDir(), "run.json")
+	if err := os.WriteFile(broken, []byte(`{"verdict": 3`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(filepath.Dir(broken)); err == nil || !strings.Contains(err.Error(), broken) {
+		t.Errorf("want an error that names the file, have %v", err)
+	}
+}
+
+// A folder that somebody made up is refused or drawn, and never a panic.
+func FuzzDoctoredRun(f *testing.F) {
+	whole, err := encode(NewRun(dualWriters(4)), "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(`{"name":"x","claims":null,"breaches":[{"claim":99,"from":-1,"until":1e9}],"clients":[{"density":[{"bins":"1:1"}]}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var r Run
+		if json.Unmarshal(text, &r) != nil {
+			return
+		}
+		results := &Results{Name: r.Name}
+		results.keep(&r)
+		results.sort()
+		if err := WriteHTML(io.Discard, []*Results{results}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A hundred thousand operations and as many plays make a page of bounded size.
+func TestSizeIsBounded(t *testing.T) {
+	o := dualWriters(4)
+	for i := range 100_000 {
+		at := time.Duration(i) * 40 * time.Millisecond
+		o.Run.History = append(o.Run.History, nodes.Operation{Group: "office", Verb: "get", Sent: at, Done: at, Result: nodes.ResultOK})
+	}
+	r := asResults("heartbeat-cut", o)
+	for i := range 100_000 {
+		d := r.Plays[0]
+		d.Seed, d.Measures = uint64(i+10), []Measure{{"takeover", float64(i % 97), "s"}}
+		r.Plays = append(r.Plays, d)
+	}
+	r.sort()
+	if n := len(html(t, r)); n > 300_000 {
+		t.Errorf("want less than 300000 bytes, have %d", n)
+	}
+}
+
+func TestFolderOfALongBatchStaysSmall(t *testing.T) {
+	f, err := NewPlainFolder(t.TempDir(), "healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(playsInFull + 50) {
+		if err := f.Write(passed("healthy", seed), seed == playsInFull+20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full, err := filepath.Glob(filepath.Join(f.Path, "*", "run.json"))
+	if err != nil || len(full) != playsInFull+1 {
+		t.Errorf("want %d plays in full, have %d, %v", playsInFull+1, len(full), err)
+	}
+	lines, err := os.ReadFile(filepath.Join(f.Path, "plays.jsonl"))
+	if n := bytes.Count(lines, []byte("\n")); err != nil || n != playsInFull+50 {
+		t.Errorf("want a line for each play, have %d, %v", n, err)
+	}
+}
+
+func TestBinsComeBack(t *testing.T) {
+	for _, want := range []Bins{{}, {{0, 5, 0, 0, 0}, {7, 0, 0, 2, 0}, {9, 1, 2, 3, 4}}} {
+		text, err := want.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have Bins
+		if err := have.UnmarshalText(text); err != nil || fmt.Sprint(have) != fmt.Sprint(want) {
+			t.Errorf("%s: want %v, have %v, %v", text, want, have, err)
+		}
+	}
+	for _, wrong := range []string{"x", "1", "1:x", "1:2,3,4,5,6", "-1:2"} {
+		if err := new(Bins).UnmarshalText([]byte(wrong)); err == nil {
+			t.Errorf("%s: want an error", wrong)
+		}
+	}
+}
