@@ -23,6 +23,7 @@ var requests = []request{
 	{"put", "a client writes a path", func() any { return &accessKeys{} }},
 	{"delete", "a client deletes a path", func() any { return &accessKeys{} }},
 	{"tell", "clients move: they ask somebody else from now on", func() any { return &Tell{} }},
+	{"run", "somebody works through procedures, beside the timeline", func() any { return &Run{} }},
 	{"end", "the drill ends before its stop, and the quiet phase begins", func() any { return &End{} }},
 }
 
@@ -124,7 +125,7 @@ func (b *builder) readAct(n *node, verb entry, path string, more []string, keys 
 		}
 		return nil
 	}
-	for _, a := range []any{&Tell{}, &End{}} {
+	for _, a := range []any{&Tell{}, &Run{}, &End{}} {
 		if keysOfStruct(a)[0] == verb.key {
 			b.fields(n, path, fmt.Sprintf("%q", verb.key), more, a, keys)
 			return a

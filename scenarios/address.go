@@ -182,16 +182,16 @@ func (b *builder) resolve() {
 			c.Dial = b.target(n.get("via"), c.Via, c.Net)
 		}
 	}
-	for i := range b.s.Timeline {
-		if t, ok := b.s.Timeline[i].Act.(*Tell); ok {
-			b.resolveTell(b.lines[i], t)
+	for _, one := range b.acts {
+		if t, ok := one.act.(*Tell); ok {
+			b.resolveTell(one.line, t)
 		}
-		a, ok := b.s.Timeline[i].Act.(*Access)
+		a, ok := one.act.(*Access)
 		if !ok {
 			continue
 		}
 		g := slices.IndexFunc(b.s.Clients, func(c Clients) bool { return c.Name == a.From })
-		step := b.lines[i]
+		step := one.line
 		if g < 0 {
 			continue
 		}

@@ -22,16 +22,24 @@ type builder struct {
 	root *node
 	s    *Scenario
 
-	segmentAt map[string]place
-	named     map[netip.Addr]bool // every address that the case names anywhere
-	taken     map[string]map[netip.Addr]string
-	steps     []string // of the timeline, in its order
-	lines     []*node  // of the scenario's steps
-	lost      []string // steps of the file that this case leaves out
-	asked     []*node  // addresses for which the prober asks
-	step      int      // the step that is read now; steps from here on are later ones
-	kinds     []*nodes.Kind
-	blind     bool // a kind is not known, so nobody can tell which roles, facts and verbs there are
+	segmentAt   map[string]place
+	named       map[netip.Addr]bool // every address that the case names anywhere
+	taken       map[string]map[netip.Addr]string
+	steps       []string // of the timeline, in its order
+	manual      []string // steps of the procedures
+	acts        []lineOf // of all steps
+	inProcedure string   // the procedure that is read now
+	lost        []string // steps of the file that this case leaves out
+	asked       []*node  // addresses for which the prober asks
+	step        int      // the step that is read now; steps from here on are later ones
+	kinds       []*nodes.Kind
+	blind       bool // a kind is not known, so nobody can tell which roles, facts and verbs there are
+}
+
+// lineOf is what a step does, and where that stands.
+type lineOf struct {
+	line *node
+	act  any
 }
 
 var (
@@ -62,6 +70,7 @@ var sectionDocs = []keyDoc{
 	{"machines", "NAME: {..}, the machines with their software"},
 	{"clients", "NAME: {..}, populations of clients"},
 	{"timeline", "the steps, in their order"},
+	{"procedures", "runbooks that the timeline runs: NAME and a list of steps, each with its name first"},
 	{"expect", "the claims that must hold"},
 	{"variants", "AXIS: {VALUE: {..}}, what differs; the cases are the product of the axes"},
 	{"cases", "what differs in some combinations of values, laid over all else"},
@@ -80,6 +89,8 @@ func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenar
 	b.readMachines()
 	b.readClients()
 	b.checkNames()
+	b.nameSteps()
+	b.readProcedures()
 	b.readTimeline()
 	b.readExpect()
 	b.place()

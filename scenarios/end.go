@@ -44,10 +44,10 @@ func (p *play) endsEarly() bool {
 // end ends the drill by a step.
 func (p *play) end(fired *expect.Fired) error {
 	p.report(fired, "end: drill")
-	if p.next+1 < len(p.Timeline) {
+	if p.timeline.next+1 < len(p.Timeline) {
 		return errors.New("no step fires after the end of the drill")
 	}
-	p.next = len(p.Timeline)
+	p.timeline.next = len(p.Timeline)
 	p.endDrill()
 	return nil
 }

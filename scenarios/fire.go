@@ -28,37 +28,39 @@ type wait struct {
 	count int  // how many such facts came so far
 }
 
-// arm lets step i wait for its time; the step above has just fired. Steps fire in the order of the file, since each is armed by
-// the one above. A step that is due at once fires at once, inside the fact that fired the one above.
-func (p *play) arm(i int) {
-	p.next, p.since, p.wait = i, p.moment(), wait{}
-	if i == len(p.Timeline) {
+// arm lets step i of a sequence wait for its time; the step above has just fired. Steps fire in the order of the file, since each
+// is armed by the one above. A step that is due at once fires at once, inside the fact that fired the one above.
+func (p *play) arm(q *sequence, i int) {
+	q.next, q.since, q.wait = i, p.moment(), wait{}
+	if i == len(q.steps) {
 		return
 	}
 	now := p.world.Now()
-	switch s := &p.Timeline[i]; {
+	switch s := &q.steps[i]; {
 	case s.When.At != nil && *s.When.At < now:
 		p.miss(s, fmt.Sprintf("at %s has passed: the step above fired at %s", nodes.FormatDuration(*s.When.At),
 			nodes.FormatDuration(now)))
-		p.fireNext(i)
+		p.fireNext(q, i)
 	case s.When.At != nil:
-		p.fireAt(*s.When.At, i)
+		p.fireAt(*s.When.At, q, i)
 	case s.When.Then != nil:
-		p.fireAt(now+*s.When.Then, i)
+		p.fireAt(now+*s.When.Then, q, i)
+	case s.When.After == "": // Of a procedure.
+		p.fireNext(q, i)
 	default:
-		p.wait.fact = true
+		q.wait.fact = true
 	}
 }
 
 func (p *play) moment() moment { return moment{p.world.Now(), len(p.world.Trace().Events())} }
 
-// fireAt fires step i at a time that is not before now.
-func (p *play) fireAt(t time.Duration, i int) {
-	if t == p.world.Now() && i > 0 {
-		p.fireNext(i)
+// fireAt fires step i of a sequence at a time that is not before now.
+func (p *play) fireAt(t time.Duration, q *sequence, i int) {
+	if t == p.world.Now() && (i > 0 || q.run != nil) {
+		p.fireNext(q, i)
 		return
 	}
-	p.at(t, func() { p.fireNext(i) })
+	p.at(t, func() { p.fireNext(q, i) })
 }
 
 // at calls act at a time. The world calls it from wherever it is, where nobody else would catch what goes wrong in it.
@@ -77,45 +79,64 @@ func (p *play) catch() {
 	}
 }
 
-// fireNext fires step i and arms the one below.
-func (p *play) fireNext(i int) {
+// fireNext fires step i of a sequence and arms the one below; in a procedure that waits for the answer.
+func (p *play) fireNext(q *sequence, i int) {
 	if p.ended {
 		return
 	}
-	p.wait.fact = false
-	p.fire(&p.Timeline[i], 1)
-	p.arm(i + 1)
+	q.wait.fact = false
+	if q.run == nil {
+		p.fire(&q.steps[i], 1)
+		p.arm(q, i+1)
+		return
+	}
+	fired, acted := p.fire(&q.steps[i], 1)
+	for n := range p.open {
+		if p.open[n].fired == fired {
+			p.open[n].lenient = q.run.goesOn()
+			p.open[n].then = func(met bool) { p.taken(q, i, met) }
+			return
+		}
+	}
+	p.taken(q, i, acted)
 }
 
 // concerns reports whether the play has to see a fact before whoever noted it goes on.
 func (p *play) concerns(e sim.Event) bool {
-	return p.roles.concerns(&e) || p.done.concerns(&e) || p.awaits(&e)
+	return p.roles.concerns(&e) || p.done.concerns(&e) || slices.ContainsFunc(p.sequences, func(q *sequence) bool { return p.awaits(q, &e) })
 }
 
-// observe keeps the books about roles and progress, and fires the step that waited for the fact.
+// observe keeps the books about roles and progress, and fires the steps that waited for the fact.
 func (p *play) observe(e sim.Event) {
 	defer p.catch()
 	before := p.done.see(&e)
 	p.roles.see(&e)
-	if !p.awaits(&e) || !p.matches(&p.Timeline[p.next].When, &e, before) {
-		return
+	for _, q := range slices.Clone(p.sequences) {
+		p.advance(q, &e, before)
 	}
-	i := p.next
-	when := &p.Timeline[i].When
-	if p.wait.count++; p.wait.count < max(when.Nth, 1) {
-		return
-	}
-	p.wait.fact = false
-	if when.Plus > 0 {
-		p.fireAt(p.world.Now()+when.Plus, i)
-		return
-	}
-	p.fireNext(i)
 }
 
-// awaits reports whether the next step waits for a fact of this name.
-func (p *play) awaits(e *sim.Event) bool {
-	return p.wait.fact && !p.ended && p.names(p.Timeline[p.next].When.After, e)
+// advance fires the next step of a sequence if it waited for the fact.
+func (p *play) advance(q *sequence, e *sim.Event, before nodes.Share) {
+	if !p.awaits(q, e) || !p.matches(&q.steps[q.next].When, e, before) {
+		return
+	}
+	i := q.next
+	when := &q.steps[i].When
+	if q.wait.count++; q.wait.count < max(when.Nth, 1) {
+		return
+	}
+	q.wait.fact = false
+	if when.Plus > 0 {
+		p.fireAt(p.world.Now()+when.Plus, q, i)
+		return
+	}
+	p.fireNext(q, i)
+}
+
+// awaits reports whether the next step of a sequence waits for a fact of this name.
+func (p *play) awaits(q *sequence, e *sim.Event) bool {
+	return q.wait.fact && !p.ended && p.names(q.steps[q.next].When.After, e)
 }
 
 // names reports whether the event is what a word means: a fact by its name, a state that was entered, or, where no kind has
@@ -163,8 +184,8 @@ func (p *play) isOf(word string, e *sim.Event) bool {
 	return slices.Contains(p.roles.holders(p.world, word), e.Machine)
 }
 
-// fire acts out a step. Round counts its repetitions from 1.
-func (p *play) fire(s *Step, round int) {
+// fire acts out a step, and reports whether it could be done. Round counts its repetitions from 1.
+func (p *play) fire(s *Step, round int) (fired *expect.Fired, acted bool) {
 	if s.Every > 0 && (s.Times == 0 || round < s.Times) {
 		p.at(p.world.Now()+s.Every, func() {
 			if !p.ended {
@@ -175,7 +196,7 @@ func (p *play) fire(s *Step, round int) {
 	if slices.Contains(p.copied, s.Name) {
 		p.board.Copy(s.Name, p.machineNames())
 	}
-	fired := &expect.Fired{Name: s.Name, At: p.world.Now(), Done: p.world.Now(), Seq: len(p.world.Trace().Events())}
+	fired = &expect.Fired{Name: s.Name, At: p.world.Now(), Done: p.world.Now(), Seq: len(p.world.Trace().Events())}
 	var err error
 	switch act := s.Act.(type) {
 	case nil:
@@ -192,12 +213,15 @@ func (p *play) fire(s *Step, round int) {
 		err = p.tell(act, fired)
 	case *End:
 		err = p.end(fired)
+	case *Run:
+		err = p.begin(act, fired)
 	default:
 		err = fmt.Errorf("nobody knows how to do a %T", act)
 	}
 	if err != nil {
 		p.miss(s, err.Error())
 	}
+	return fired, err == nil
 }
 
 // report notes that a step acts, in the words of the scenario.
@@ -269,31 +293,33 @@ func (p *play) endDrill() {
 		p.quiet = now
 		p.at(p.lastCall(), p.stopClients)
 	}
-	if p.next < len(p.Timeline) {
-		p.miss(&p.Timeline[p.next], p.whyNot())
-		for _, s := range p.Timeline[p.next+1:] {
+	if next := p.timeline.next; next < len(p.Timeline) {
+		p.miss(&p.Timeline[next], p.whyNot())
+		for _, s := range p.Timeline[next+1:] {
 			p.miss(&s, "never fired: no step fires before the one above it")
 		}
 	}
+	p.abandon()
 	p.world.Note(nodes.Fact{Name: FactDrillEnd})
 	p.board.HealAll()
 }
 
 // whyNot says why the next step never fired.
 func (p *play) whyNot() string {
-	when := &p.Timeline[p.next].When
+	q := p.timeline
+	when := &q.steps[q.next].When
 	stop := nodes.FormatDuration(p.Stop)
 	switch {
 	case when.After == "":
 		return "never fired: it was due after the stop at " + stop
-	case !p.wait.fact:
+	case !q.wait.fact:
 		return fmt.Sprintf("never fired: %s came, but plus %s is after the stop at %s", when.fact(),
 			nodes.FormatDuration(when.Plus), stop)
 	}
-	armed := nodes.FormatDuration(p.since.at)
-	if p.wait.count > 0 {
+	armed := nodes.FormatDuration(q.since.at)
+	if q.wait.count > 0 {
 		return fmt.Sprintf("never fired: %s came only %d of %d times since the step above fired at %s", when.fact(),
-			p.wait.count, when.Nth, armed)
+			q.wait.count, when.Nth, armed)
 	}
 	if last := p.lastBefore(when); last != nil {
 		return fmt.Sprintf("never fired: %s came last at %s, before the step above fired at %s; for a time after that step, write then",
@@ -306,7 +332,7 @@ func (p *play) whyNot() string {
 // then is not known any more.
 func (p *play) lastBefore(w *When) *sim.Event {
 	events := p.world.Trace().Events()
-	for i := min(p.since.seq, len(events)) - 1; i >= 0; i-- {
+	for i := min(p.timeline.since.seq, len(events)) - 1; i >= 0; i-- {
 		e := &events[i]
 		of := w.Of == "" || e.Machine == w.Of || e.Scope == w.Of || e.Machine != "" && p.machine(w.Of) == nil
 		if p.names(w.After, e) && of && strings.Contains(e.Value, w.Like) {
@@ -338,6 +364,8 @@ func (w When) String() string {
 		return "at: " + nodes.FormatDuration(*w.At)
 	case w.Then != nil:
 		return "then: " + nodes.FormatDuration(*w.Then)
+	case w.After == "":
+		return "next" // In a procedure.
 	}
 	if w.Nth == 1 {
 		w.Nth = 0

@@ -94,10 +94,18 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 		m.addf(place{}, "want a first comment: # and why the scenario exists")
 	}
 	checkName(m, root, file)
+	root = withRunbooks(m, root, cat)
 	family := newFamily(m, root)
 	if t := root.get("timeline"); t != nil && t.shape == list {
 		for _, step := range t.items {
 			checkOrder(m, step)
+		}
+	}
+	for _, p := range root.get("procedures").named() {
+		for _, step := range p.value.list() {
+			if step.shape == mapping {
+				checkOrder(m, step.with("step", nil)) // Its name stands first, or where that of others does.
+			}
 		}
 	}
 	for _, c := range family.members() {
@@ -127,6 +135,11 @@ func check(m *notes, cat *Catalogue, f *File, family *family, c member) *Case {
 	kept := map[string]bool{}
 	for _, step := range c.tree.get("timeline").list() {
 		kept[stepName(step)] = true
+	}
+	for _, p := range c.tree.get("procedures").named() {
+		for _, step := range p.value.list() {
+			kept[stepName(step)] = true
+		}
 	}
 	lost := slices.DeleteFunc(slices.Clone(family.steps), func(name string) bool { return kept[name] })
 	ranges := 0

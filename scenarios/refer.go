@@ -31,6 +31,8 @@ var worldFacts = []nodes.FactKind{
 	{Name: nodes.FactPhase, Doc: "the software has entered a state; value: the state"},
 	{Name: nodes.FactServing, Doc: "clients are served at an address; value: the address"},
 	{Name: "answered", Doc: "the answer to a step is there; of: the step"},
+	{Name: FactProcedureDone, Doc: "every step of a procedure was taken"},
+	{Name: FactProcedureStopped, Doc: "a procedure was left, since an answer was not as wanted; value: the step"},
 }
 
 // facts are all that a step can wait for: those of the world, and what the kinds of the case's
@@ -90,6 +92,11 @@ func (b *builder) names(kind string) []string {
 		}
 	case "step":
 		names = slices.DeleteFunc(slices.Clone(b.steps[:b.step]), func(s string) bool { return s == "" || numbered.MatchString(s) })
+		names = append(names, b.manual...)
+	case "procedure":
+		for _, e := range b.root.get("procedures").named() {
+			names = append(names, e.key)
+		}
 	case "fact":
 		names = b.facts()
 	case "hazard":
@@ -104,7 +111,7 @@ func (b *builder) names(kind string) []string {
 		names = []string{"all"}
 	case "address":
 	default:
-		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, fact, hazard, claim, address, all", kind))
+		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, procedure, fact, hazard, claim, address, all", kind))
 	}
 	return names
 }
@@ -169,11 +176,10 @@ func later(word, where string) bool {
 }
 
 var laterWords = map[string][]string{
-	"verb": {"run", "resolve"},
+	"verb": {"resolve"},
 	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
 	"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},
-	"fact":    {"procedure-done"},
-	"the":     {"time_scale", "procedures", "measure", "may"}, // The file.
+	"the":     {"time_scale", "measure", "may"}, // The file.
 	"clients": {"resolver", "name_cache"},
 }

@@ -90,15 +90,23 @@ func replyOf(a nodes.Answer) reply {
 // answered closes a step: its reply is there. One that is not wanted is a breach; where nothing was wanted, one that is not
 // ok makes the run vacuous, since the drill is not what it was meant to be.
 func (p *play) answered(s *Step, fired *expect.Fired, r reply) {
-	p.open = slices.DeleteFunc(p.open, func(one pending) bool { return one.fired == fired })
+	one := pending{}
+	if i := slices.IndexFunc(p.open, func(one pending) bool { return one.fired == fired }); i >= 0 {
+		one = p.open[i]
+		p.open = slices.Delete(p.open, i, i+1)
+	}
 	fired.Done = p.world.Now()
 	p.world.Note(nodes.Fact{Name: FactAnswered, Scope: s.Name, Value: r.text})
 	switch {
 	case s.Want.met(r):
+	case s.Want == nil && one.lenient:
 	case s.Want == nil:
 		p.miss(s, "want ok, have "+r.text)
 	default:
 		p.breach(s, fired, r)
+	}
+	if one.then != nil {
+		one.then(s.Want.met(r))
 	}
 }
 
@@ -119,12 +127,16 @@ func (p *play) breach(s *Step, fired *expect.Fired, r reply) {
 
 // pending is a step whose answer is still to come.
 type pending struct {
-	step  *Step
-	fired *expect.Fired
+	step    *Step
+	fired   *expect.Fired
+	lenient bool           // no answer is a reason to doubt the drill: whoever works through a procedure goes on
+	then    func(met bool) // in a procedure, what follows
 }
 
 // expecting remembers that a step's answer is still to come.
-func (p *play) expecting(s *Step, fired *expect.Fired) { p.open = append(p.open, pending{s, fired}) }
+func (p *play) expecting(s *Step, fired *expect.Fired) {
+	p.open = append(p.open, pending{step: s, fired: fired})
+}
 
 // giveUp takes what was not answered by the end of the run for no answer.
 func (p *play) giveUp() {

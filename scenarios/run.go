@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"firedrill/faults"
@@ -19,7 +20,7 @@ func (s *Scenario) Play(w sim.World, cat *Catalogue) *Outcome {
 	if err := p.populate(); err != nil { // Segments, machines, clients, and the operator.
 		return p.broken(fmt.Errorf("populate %s: %w", s.Case, err))
 	}
-	p.arm(0)             // Operators' acts and faults, each at its time.
+	p.arm(p.timeline, 0) // Operators' acts and faults, each at its time.
 	failure := p.drill() // Safety: nothing wrong may be observed. At its end every fault is undone; what is off stays off.
 	if failure == nil {
 		failure = w.Run(p.over()) // Liveness: it must recover.
@@ -37,11 +38,10 @@ type play struct {
 
 	copied []string // steps just before which the disks are copied, for a later replace_disk
 
-	next  int           // the step that waits for its time
-	since moment        // when the step above it fired
-	wait  wait          // what it waits for
-	ended bool          // the drill is over: nothing fires any more
-	quiet time.Duration // when the quiet phase begins: the stop, or when a step ended the drill
+	timeline  *sequence
+	sequences []*sequence   // the timeline, and procedures under way
+	ended     bool          // the drill is over: nothing fires any more
+	quiet     time.Duration // when the quiet phase begins: the stop, or when a step ended the drill
 
 	population  map[string][]*client.Client // by group
 	told        map[string]client.Place     // where groups were told to go
@@ -67,12 +67,23 @@ func newPlay(s *Scenario, w sim.World) *play {
 	board.Paths = paths(s.Segments)
 	p := &play{Scenario: s, world: w, board: board, roles: roles{}, done: progress{}, wrote: map[uint64]string{},
 		quiet: s.Stop, population: map[string][]*client.Client{}, told: map[string]client.Place{}}
-	for _, step := range s.Timeline {
+	p.timeline = &sequence{steps: s.Timeline}
+	p.sequences = []*sequence{p.timeline}
+	for _, step := range s.allSteps() {
 		if f, ok := step.Act.(*faults.ReplaceDisk); ok && f.AsOf != "" {
 			p.copied = append(p.copied, f.AsOf)
 		}
 	}
 	return p
+}
+
+// allSteps are those of the timeline, then those of the procedures.
+func (s *Scenario) allSteps() []Step {
+	all := slices.Clone(s.Timeline)
+	for _, p := range s.Procedures {
+		all = append(all, p.Steps...)
+	}
+	return all
 }
 
 // operator is the machine from which operators ask, and as a rule the prober too. Where segments are joined the prober is a

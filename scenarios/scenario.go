@@ -55,12 +55,13 @@ type Scenario struct {
 	Operator   string // the segment from which operators ask
 	// Prober has an interface on every segment that has a free address for it, for questions that
 	// are really asked. Operator requests leave from its interface on the segment Operator.
-	Prober   []sim.Interface
-	Segments []sim.Segment
-	Machines []Machine
-	Clients  []Clients
-	Timeline []Step
-	Expect   []expect.Claim
+	Prober     []sim.Interface
+	Segments   []sim.Segment
+	Machines   []Machine
+	Clients    []Clients
+	Timeline   []Step
+	Procedures []Procedure
+	Expect     []expect.Claim
 }
 
 // Machine is one machine of a scenario, of any count.
@@ -110,7 +111,7 @@ type Step struct {
 	Name               string // `step`, or step-N
 	Line               int    // where it stands in the file
 	When               When
-	Act                any // faults.Fault, *Do, *Probe, *Access, or nil: it only waits
+	Act                any // faults.Fault, *Do, *Probe, *Access, *Tell, *Run, *End, or nil: it only waits
 	Want               *Want
 	For, Within, Every time.Duration
 	Times              int

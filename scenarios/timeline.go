@@ -40,7 +40,6 @@ func (b *builder) readTimeline() {
 		b.fault(n.at, "want timeline as a list of steps, have %s", n.shape)
 		return
 	}
-	b.nameSteps(n)
 	var clock timekeeper
 	for i, item := range n.items {
 		if item.shape != mapping {
@@ -51,29 +50,37 @@ func (b *builder) readTimeline() {
 		if i > 0 && n.items[i-1].get("end") != nil {
 			b.fault(item.at, "no step fires after the end of the drill")
 		}
-		b.s.Timeline = append(b.s.Timeline, b.readStep(item))
-		b.lines = append(b.lines, item)
+		step := b.readStep(item)
+		b.s.Timeline = append(b.s.Timeline, step)
+		b.acts = append(b.acts, lineOf{item, step.Act})
 		clock.check(b, item)
 	}
 }
 
 // nameSteps finds the names of all steps, so that a step can tell a later one from none.
-func (b *builder) nameSteps(timeline *node) {
+func (b *builder) nameSteps() {
 	line := map[string]int{}
-	for _, item := range timeline.items {
-		name := stepName(item)
-		b.steps = append(b.steps, name)
-		n := item.get("step")
-		switch {
-		case name == "":
-		case !stepPattern.MatchString(name):
-			b.fault(n.at, "want a step's name of small letters, digits and hyphens, 64 at most, have %q", name)
-		case line[name] != 0:
-			b.fault(n.at, "step %q is named in line %d already", name, line[name])
+	if timeline := b.root.get("timeline"); timeline != nil && timeline.shape == list {
+		for _, item := range timeline.items {
+			b.steps = append(b.steps, stepName(item))
+			b.nameStep(item, line)
 		}
-		if n != nil && line[name] == 0 {
-			line[name] = n.at.line
-		}
+	}
+	b.nameProcedures(line)
+}
+
+// nameStep checks the name of a step.
+func (b *builder) nameStep(item *node, line map[string]int) {
+	name, n := stepName(item), item.get("step")
+	switch {
+	case name == "":
+	case !stepPattern.MatchString(name):
+		b.fault(n.at, "want a step's name of small letters, digits and hyphens, 64 at most, have %q", name)
+	case line[name] != 0:
+		b.fault(n.at, "step %q is named in line %d already", name, line[name])
+	}
+	if n != nil && line[name] == 0 {
+		line[name] = n.at.line
 	}
 }
 
@@ -94,6 +101,9 @@ func (b *builder) readStep(n *node) Step {
 	}
 	step := Step{Name: stepName(n), Line: n.at.line}
 	path := "timeline/" + step.Name
+	if b.inProcedure != "" {
+		path = "procedures/" + b.inProcedure + "/" + step.Name
+	}
 	b.checkCovers(n)
 
 	when, timing := whenKeys{Nth: 1}, keysOf(n, partTime, partDetail)
@@ -134,6 +144,12 @@ func (b *builder) checkTime(n *node, k *whenKeys) {
 			times = append(times, e)
 		}
 	}
+	if e := n.entry("at"); e != nil && b.inProcedure != "" {
+		b.fault(e.at, "want then or after in a procedure: nobody knows when it runs")
+	}
+	if len(times) == 0 && b.inProcedure != "" {
+		return // At once.
+	}
 	if len(times) == 0 {
 		b.fault(n.at, "want a time: at, then or after")
 		return
@@ -164,6 +180,10 @@ func (b *builder) checkOf(n *node, k *whenKeys) {
 		if problem := b.refer([]string{"step"}, k.Of); problem != "" {
 			b.fault(of.at, "%s", problem)
 		}
+	case k.After == FactProcedureDone || k.After == FactProcedureStopped:
+		if problem := b.refer([]string{"procedure"}, k.Of); problem != "" {
+			b.fault(of.at, "%s", problem)
+		}
 	default:
 		if problem := b.refer([]string{"machine"}, k.Of); problem != "" {
 			b.fault(of.at, "%s", problem)
@@ -176,8 +196,9 @@ func (b *builder) checkEnd(n *node, k *endKeys, act any) {
 	_, isProbe := act.(*Probe)
 	_, isTell := act.(*Tell)
 	_, isEnd := act.(*End)
+	_, isRun := act.(*Run)
 	_, isFault := act.(faults.Fault)
-	if e := n.entry("want"); e != nil && (isTell || isEnd) {
+	if e := n.entry("want"); e != nil && (isTell || isEnd || isRun) {
 		b.fault(e.at, "want is for requests and probes; %q has no answer", verbOf(n))
 	}
 	if e := n.entry("every"); e != nil && isEnd {

@@ -58,6 +58,13 @@ func newFamily(m *notes, root *node) *family {
 			}
 		}
 	}
+	for _, p := range root.get("procedures").named() {
+		for _, step := range p.value.list() {
+			if name := stepName(step); name != "" {
+				f.steps = append(f.steps, name)
+			}
+		}
+	}
 	f.readAxes(root.get("variants"))
 	return f
 }
@@ -80,9 +87,7 @@ func (f *family) readAxes(variants *node) {
 			f.m.addf(e.value.at, "want axis %q as {VALUE: {..}} or {each: {..}}, have %s", e.key, e.value.shape)
 			continue
 		case e.value.get("each_step_of") != nil:
-			f.m.addf(e.value.entry("each_step_of").at, `"each_step_of" is not supported yet`)
-			f.blind = true
-			continue
+			a.values = f.eachStep(e)
 		case e.value.get("each") != nil:
 			a.values = f.each(e)
 		default:
@@ -323,6 +328,16 @@ func (f *family) overlay(values []variant, names []string, overrides []override)
 		c.items = edit.apply(f.m, f.meant(t.items, names))
 		tree = tree.with("timeline", &c)
 	}
+	if t := tree.get("procedures"); t != nil && t.shape == mapping {
+		for _, e := range t.entries {
+			if e.value.shape == list {
+				c := *e.value
+				c.items = edit.apply(f.m, f.meant(c.items, names))
+				t = t.with(e.key, &c)
+			}
+		}
+		tree = tree.with("procedures", t)
+	}
 	if t := tree.get("expect"); t != nil && t.shape == list {
 		c := *t
 		c.items = f.meant(t.items, names)
@@ -364,8 +379,12 @@ func (f *family) checkPaths(product [][]variant, cases [][]string, overrides []o
 		}
 	}
 	f.checkShape(f.root.get("except"))
-	for _, key := range []string{"timeline", "expect"} {
-		for _, item := range f.root.get(key).list() {
+	lists := []*node{f.root.get("timeline"), f.root.get("expect")}
+	for _, p := range f.root.get("procedures").named() {
+		lists = append(lists, p.value)
+	}
+	for _, l := range lists {
+		for _, item := range l.list() {
 			f.checkShape(item.get("only"))
 			f.checkShape(item.get("except"))
 			c := conditionOf(item)

@@ -1,0 +1,256 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+	"firedrill/scenarios/expect"
+)
+
+// Facts about procedures. Their scope is the procedure's name.
+const (
+	FactProcedureDone    = "procedure-done"
+	FactProcedureStopped = "procedure-stopped" // value: the step that was refused
+)
+
+// Procedure is a runbook: its steps run one after the other, beside the timeline, each when the answer to the one above is there.
+type Procedure struct {
+	Name  string
+	Steps []Step
+}
+
+// Run lets somebody work through procedures, one after the other.
+type Run struct {
+	Procedures []string      `yaml:"run" ref:"procedure" doc:"the procedures, one after the other, beside the timeline"`
+	Pace       time.Duration `yaml:"pace" doc:"how long whoever works takes from an answer to the next step (0s)"`
+	IfRefused  string        `yaml:"if_refused" choices:"stop go-on" doc:"what to do when an answer is not as wanted (stop)"`
+}
+
+// The choices of IfRefused.
+const (
+	ifRefusedStop = "stop"
+	ifRefusedGoOn = "go-on"
+)
+
+// sequence is steps that fire in their order, each armed by the one above: the timeline, or a procedure under way.
+type sequence struct {
+	steps []Step
+	next  int    // the step that waits for its time
+	since moment // when the step above it fired
+	wait  wait   // what it waits for
+	run   *running
+}
+
+// running is a procedure under way.
+type running struct {
+	*Run
+	place int // of the procedure in the list
+}
+
+// procedure returns the scenario's procedure of this name, or nil.
+func (s *Scenario) procedure(name string) *Procedure {
+	i := slices.IndexFunc(s.Procedures, func(p Procedure) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.Procedures[i]
+}
+
+// begin starts the procedures of a step.
+func (p *play) begin(r *Run, fired *expect.Fired) error {
+	p.report(fired, faults.Print(r))
+	return p.proceed(r, 0)
+}
+
+// proceed starts one procedure of a list.
+func (p *play) proceed(r *Run, place int) error {
+	if place == len(r.Procedures) {
+		return nil
+	}
+	procedure := p.procedure(r.Procedures[place])
+	if procedure == nil {
+		return fmt.Errorf("no procedure %q", r.Procedures[place])
+	}
+	q := &sequence{steps: procedure.Steps, run: &running{r, place}}
+	p.sequences = append(p.sequences, q)
+	p.arm(q, 0)
+	return nil
+}
+
+// name is that of the procedure.
+func (r *running) name() string { return r.Procedures[r.place] }
+
+// goesOn reports whether an answer that was not wanted is no reason to stop.
+func (r *running) goesOn() bool { return r.IfRefused == ifRefusedGoOn }
+
+// taken goes on with a procedure after one of its steps, whose answer is there if it has one: as wanted, or not.
+func (p *play) taken(q *sequence, i int, met bool) {
+	if p.ended {
+		return
+	}
+	if !met && !q.run.goesOn() {
+		p.leave(q)
+		p.world.Note(nodes.Fact{Name: FactProcedureStopped, Scope: q.run.name(), Value: q.steps[i].Name})
+		p.missed = append(p.missed, fmt.Sprintf("procedure %s stopped at step %s: its answer was not as wanted", q.run.name(),
+			q.steps[i].Name))
+		return
+	}
+	if i+1 < len(q.steps) {
+		p.at(p.world.Now()+q.run.Pace, func() {
+			if !p.ended {
+				p.arm(q, i+1)
+			}
+		})
+		return
+	}
+	p.leave(q)
+	p.world.Note(nodes.Fact{Name: FactProcedureDone, Scope: q.run.name()})
+	if q.run.place+1 < len(q.run.Procedures) {
+		p.at(p.world.Now()+q.run.Pace, func() {
+			if !p.ended {
+				_ = p.proceed(q.run.Run, q.run.place+1) // Whoever read the file knows all of them.
+			}
+		})
+	}
+}
+
+// leave forgets a sequence that is over.
+func (p *play) leave(q *sequence) {
+	p.sequences = slices.DeleteFunc(slices.Clone(p.sequences), func(other *sequence) bool { return other == q })
+}
+
+// abandon says which procedures were not finished when the drill ended.
+func (p *play) abandon() {
+	for _, q := range p.sequences {
+		if q.run != nil {
+			p.missed = append(p.missed, fmt.Sprintf("procedure %s was at step %s when the drill ended", q.run.name(),
+				q.steps[min(q.next, len(q.steps)-1)].Name))
+		}
+	}
+}
+
+// readProcedures reads the runbooks. Their steps may mean any of the timeline's: they run beside it.
+func (b *builder) readProcedures() {
+	b.step = len(b.steps)
+	for _, e := range b.section("procedures").named() {
+		p := Procedure{Name: e.key}
+		if !namePattern.MatchString(e.key) {
+			b.fault(e.at, "want a procedure's name of small letters, digits and hyphens, 64 at most, have %q", e.key)
+		}
+		if b.procedureNamed(e.key) {
+			b.fault(e.at, "%q is a machine, a role or a step; call the procedure otherwise", e.key)
+		}
+		for _, item := range e.value.list() {
+			if item.shape != mapping {
+				b.fault(item.at, "want a step such as {step: stop, do: stop-service, machine: nas-a}, have %s", item.shape)
+				continue
+			}
+			b.inProcedure = e.key
+			step := b.readStep(item)
+			b.inProcedure = ""
+			switch step.Act.(type) {
+			case *Run, *End:
+				b.fault(item.at, "%q belongs into the timeline", verbOf(item))
+			}
+			p.Steps = append(p.Steps, step)
+			b.acts = append(b.acts, lineOf{item, step.Act})
+		}
+		if len(p.Steps) == 0 {
+			b.fault(e.value.at, "want at least one step in procedure %s", e.key)
+		}
+		b.s.Procedures = append(b.s.Procedures, p)
+	}
+}
+
+// procedureNamed reports whether a name means something else where a procedure may stand too.
+func (b *builder) procedureNamed(name string) bool {
+	return b.machine(name) != nil || slices.Contains(b.roles(), name) || slices.Contains(b.steps, name)
+}
+
+// nameProcedures finds the names of all steps of procedures. A step of the timeline may mean any of them.
+func (b *builder) nameProcedures(line map[string]int) {
+	for _, e := range b.section("procedures").named() {
+		for _, item := range e.value.list() {
+			if item.shape != mapping {
+				continue
+			}
+			if item.get("step") == nil {
+				b.fault(item.at, "want a name for every step of a procedure, such as step: stop-service")
+				continue
+			}
+			b.nameStep(item, line)
+			b.manual = append(b.manual, stepName(item))
+		}
+	}
+}
+
+// withRunbooks adds to a file those procedures of the kinds of its machines that it runs by name and does not bring along.
+func withRunbooks(m *notes, root *node, cat *Catalogue) *node {
+	var kinds []string
+	for _, e := range root.get("machines").named() {
+		if k := e.value.get("kind"); k != nil {
+			kinds = append(kinds, k.text)
+		}
+	}
+	for _, name := range runsOf(root) {
+		if name.shape != scalar || root.get("procedures").get(name.text) != nil {
+			continue
+		}
+		for _, k := range cat.Kinds {
+			for _, p := range k.Procedures {
+				if p.Name == name.text && slices.Contains(kinds, k.Name) {
+					root = root.with("procedures", withRunbook(m, root.get("procedures"), name, &p))
+				}
+			}
+		}
+	}
+	return root
+}
+
+// runsOf are the names of all procedures that a file runs or varies.
+func runsOf(root *node) []*node {
+	var names []*node
+	for _, step := range root.get("timeline").list() {
+		names = append(names, step.get("run").list()...)
+	}
+	for _, axis := range root.get("variants").named() {
+		names = append(names, axis.value.get("each_step_of").list()...)
+	}
+	return names
+}
+
+// withRunbook adds a kind's procedure. What is wrong in it is told where the file names it.
+func withRunbook(m *notes, procedures, name *node, p *nodes.Procedure) *node {
+	if procedures == nil {
+		procedures = &node{shape: mapping, at: name.at}
+	}
+	if procedures.shape != mapping {
+		return procedures
+	}
+	text := notes{path: m.path, text: "steps:\n  - " + strings.Join(p.Steps, "\n  - ") + "\n"}
+	root := parseTree(&text)
+	if err := text.err(); err != nil {
+		m.addf(name.at, "procedure %s of the kind: %s", p.Name, text.list[0].Message)
+		return procedures
+	}
+	return procedures.with(p.Name, root.get("steps").moved(name.at))
+}
+
+// moved is a tree of which every part stands at one place.
+func (n *node) moved(at place) *node {
+	c := *n
+	c.at = at
+	c.items = slices.Clone(n.items)
+	for i := range c.items {
+		c.items[i] = c.items[i].moved(at)
+	}
+	c.entries = slices.Clone(n.entries)
+	for i := range c.entries {
+		c.entries[i].at, c.entries[i].value = at, c.entries[i].value.moved(at)
+	}
+	return &c
+}

@@ -1,0 +1,92 @@
+package scenarios
+
+import (
+	"slices"
+
+	"firedrill/nodes"
+)
+
+// asWritten is the value of an axis of slips in which nobody slips.
+const asWritten = "as-written"
+
+// slips are what may happen to a step, beside coming late.
+var slips = []string{"skip", "twice", "swap"}
+
+// eachStep makes the values of `each_step_of: [PROCEDURE], is: SLIP`: nobody slips, or somebody does at one of the steps.
+func (f *family) eachStep(e entry) []variant {
+	for _, inner := range e.value.entries {
+		if inner.key != "each_step_of" && inner.key != "is" {
+			f.m.addf(inner.at, "want nothing beside each_step_of and is, have %q", inner.key)
+		}
+	}
+	is := e.value.get("is")
+	if is == nil {
+		f.m.addf(e.value.at, "want is: what becomes of each step, one of skip, twice, swap or how late it is")
+		return nil
+	}
+	slip := slipOf(is)
+	if slip == "" {
+		f.m.addf(is.at, "want skip, twice, swap or how late the step is, such as 10m")
+		return nil
+	}
+	procedures := f.root.get("procedures")
+	values := []variant{{e.key, asWritten, e.at, &node{shape: mapping, at: e.at}}}
+	var names []string
+	for _, p := range procedures.named() {
+		names = append(names, p.key)
+	}
+	for _, n := range e.value.get("each_step_of").list() {
+		steps := procedures.get(n.text)
+		if n.shape != scalar || steps == nil {
+			f.m.addf(n.at, "%s", no("procedure", n.text, names))
+			f.blind = true
+			continue
+		}
+		all := steps.list()
+		for i, step := range all {
+			if slip == "swap" && i+1 == len(all) || stepName(step) == "" {
+				continue // There is no step to swap the last one with.
+			}
+			values = append(values, variant{e.key, slip + "-" + stepName(step), n.at, slipped(n.at, step, slip, is)})
+		}
+	}
+	return values
+}
+
+// slipOf is the word for a slip in the names of values: skip, twice, swap, late; "": it is none.
+func slipOf(is *node) string {
+	if is.shape != scalar {
+		return ""
+	}
+	if slices.Contains(slips, is.text) {
+		return is.text
+	}
+	if d, err := nodes.ParseDuration(is.text); err == nil && d > 0 {
+		return "late"
+	}
+	return ""
+}
+
+// slipped is the overlay in which something happens to one step.
+func slipped(at place, step *node, slip string, is *node) *node {
+	what := scalarf(at, "%s", slip)
+	if slip == "late" {
+		late, _ := nodes.ParseDuration(is.text)
+		key := "then"
+		if step.get("after") != nil {
+			key = "plus"
+		}
+		if n := step.get(key); n != nil && n.shape == scalar {
+			if d, err := nodes.ParseDuration(n.text); err == nil {
+				late += d
+			}
+		}
+		what = one(at, key, scalarf(at, "%s", nodes.FormatDuration(late)))
+	}
+	return one(at, "steps", one(at, stepName(step), what))
+}
+
+// one is a map with one key.
+func one(at place, key string, value *node) *node {
+	return &node{shape: mapping, at: at, entries: []entry{{key: key, at: at, value: value}}}
+}
