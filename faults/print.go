@@ -61,6 +61,9 @@ func Print(v any) string {
 	return strings.Join(parts, ", ")
 }
 
+// Text is the value of a key, as Print writes it.
+func Text(v reflect.Value) string { return text(v) }
+
 // text is a value in YAML's flow form.
 func text(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {

@@ -204,9 +204,11 @@ func (b *builder) checkArgs(n *node, with nodes.Values, args []nodes.Arg, what s
 
 // The probes that all kinds have, with what they may find.
 var probes = []nodes.Probe{
-	{Name: "access", Choices: []string{"read-write", "read-only", "none"}, Args: []nodes.Arg{{Name: "address"}}},
-	{Name: "owner", Args: []nodes.Arg{{Name: "address", Required: true}}},
-	{Name: "up", Choices: []string{"up", "down"}},
+	{Name: "access", Doc: "what a write that is tried shows", Choices: []string{"read-write", "read-only", "none"},
+		Args: []nodes.Arg{{Name: "address", Doc: "where it is asked"}}},
+	{Name: "owner", Doc: "which machine answers ARP for an address: MACHINE, nobody or several",
+		Args: []nodes.Arg{{Name: "address", Doc: "which address", Required: true}}},
+	{Name: "up", Doc: "whether the software answers at all", Choices: []string{"up", "down"}},
 }
 
 func (b *builder) readProbe(n *node, k *probeKeys) any {

@@ -61,6 +61,17 @@ type fileKeys struct {
 	Operator string        `yaml:"operator" ref:"segment" doc:"the segment on which the operator sits"`
 }
 
+// newFileKeys holds the defaults.
+func newFileKeys() *fileKeys {
+	return &fileKeys{
+		Seeds: Seeds{1, 10}, World: []string{"virtual"}, Settle: 10 * time.Minute, Operator: management,
+		Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+// requiredKeys are those that a file cannot do without.
+var requiredKeys = []string{"name", "stop", "machines", "timeline"}
+
 // sections are the keys of the file that are read on their own.
 var sections = keysOfDocs(sectionDocs)
 
@@ -98,12 +109,9 @@ func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenar
 }
 
 func (b *builder) readFile() fileKeys {
-	keys := fileKeys{
-		Seeds: Seeds{1, 10}, World: []string{"virtual"}, Settle: 10 * time.Minute, Operator: management,
-		Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC),
-	}
+	keys := *newFileKeys()
 	b.fields(b.root, "", "the file", sections, &keys)
-	for _, required := range []string{"name", "stop", "machines", "timeline"} {
+	for _, required := range requiredKeys {
 		if b.root.get(required) == nil {
 			b.fault(b.root.at, "want the key %q in the file", required)
 		}
@@ -148,8 +156,9 @@ func (b *builder) section(key string) *node {
 }
 
 type segmentKeys struct {
-	Subnet    netip.Prefix     `yaml:"subnet" doc:"the addresses of one broadcast domain, such as 10.0.0.0/24"`
-	Joins     []string         `yaml:"joins" doc:"in place of a subnet: a routed path between each two of these segments"` // Referred to when all segments are known: see checkJoins.
+	Subnet netip.Prefix `yaml:"subnet" doc:"the addresses of one broadcast domain, such as 10.0.0.0/24"`
+	// Joins are referred to when all segments are known: see checkJoins.
+	Joins     []string         `yaml:"joins" doc:"in place of a subnet: a routed path between each two of these segments"`
 	Latency   *time.Duration   `yaml:"latency" doc:"what a frame takes"`
 	Jitter    *time.Duration   `yaml:"jitter" doc:"up to so much more, evenly"`
 	Loss      *nodes.Share     `yaml:"loss" doc:"frames that are lost"`
@@ -157,6 +166,12 @@ type segmentKeys struct {
 	Reorder   *nodes.Share     `yaml:"reorder" doc:"frames that overtake others"`
 	Corrupt   *nodes.Share     `yaml:"corrupt" doc:"frames that arrive damaged"`
 	Bandwidth *nodes.Bandwidth `yaml:"bandwidth" doc:"bits per second; without it there is no limit"`
+}
+
+// newSegmentKeys holds the defaults.
+func newSegmentKeys() *segmentKeys {
+	latency := 100 * time.Microsecond
+	return &segmentKeys{Latency: &latency}
 }
 
 func (b *builder) readSegments() {
@@ -168,9 +183,8 @@ func (b *builder) readSegments() {
 		}
 	}
 	if n.get(management) == nil {
-		latency := 100 * time.Microsecond
 		b.s.Segments = append(b.s.Segments, sim.Segment{Name: management, Subnet: managementSubnet,
-			Base: sim.Condition{Latency: &latency}})
+			Base: sim.Condition{Latency: newSegmentKeys().Latency}})
 	}
 	b.checkJoins()
 	for i, s := range b.s.Segments {
@@ -190,8 +204,7 @@ func (b *builder) readSegment(e entry) sim.Segment {
 	if !shortPattern.MatchString(e.key) {
 		b.fault(e.at, "want a segment's name of small letters, digits and hyphens, 15 at most, have %q", e.key)
 	}
-	latency := 100 * time.Microsecond
-	keys := segmentKeys{Latency: &latency}
+	keys := *newSegmentKeys()
 	what := "segment " + e.key
 	b.fields(e.value, "segments/"+e.key, what, nil, &keys)
 	subnet := e.value.get("subnet")

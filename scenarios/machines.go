@@ -19,6 +19,9 @@ type machineKeys struct {
 	Disk  diskKeys          `yaml:"disk" doc:"what its disk is like"`
 }
 
+// newMachineKeys holds the defaults.
+func newMachineKeys() *machineKeys { return &machineKeys{Count: 1} }
+
 type clockKeys struct {
 	Offset time.Duration `yaml:"offset" doc:"how far ahead its wall clock is; below zero: behind"`
 	Drift  nodes.Drift   `yaml:"drift" doc:"how much too fast it runs; below zero: too slow"`
@@ -156,7 +159,7 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	if !shortPattern.MatchString(name) {
 		b.fault(e.at, "want a machine's name of small letters, digits and hyphens, 15 at most, have %q", name)
 	}
-	keys, path := machineKeys{Count: 1}, "machines/"+name
+	keys, path := *newMachineKeys(), "machines/"+name
 	whole = whole.with("count", nil)
 	var config any
 	if kind.Config != nil {
@@ -198,6 +201,12 @@ func (b *builder) machine(name string) *Machine {
 	return &b.s.Machines[i]
 }
 
+// newClients holds the defaults.
+func newClients(name string) Clients {
+	return Clients{Name: name, Count: 1, Begin: Begin{Fact: nodes.FactReady}, Size: SizeRange{4096, 4096}, Keys: 1000,
+		Timeout: 10 * time.Second, Prefix: "/"}
+}
+
 func (b *builder) readClients() {
 	clients := b.section("clients")
 	if clients == nil {
@@ -207,8 +216,7 @@ func (b *builder) readClients() {
 		if !shortPattern.MatchString(e.key) {
 			b.fault(e.at, "want a name of small letters, digits and hyphens, 15 at most, for clients, have %q", e.key)
 		}
-		c := Clients{Name: e.key, Count: 1, Begin: Begin{Fact: nodes.FactReady}, Size: SizeRange{4096, 4096}, Keys: 1000,
-			Timeout: 10 * time.Second, Prefix: "/"}
+		c := newClients(e.key)
 		path := "clients/" + e.key
 		if b.fields(e.value, path, "clients "+e.key, nil, &c) {
 			b.checkClients(&c, e)

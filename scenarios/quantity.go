@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,7 +125,7 @@ func (d *decoder) quantity(q quantity, n *node, path, key string) {
 	case err != nil:
 		d.fault(n.at, "%s%s", err, unitHint(n.text, q))
 		return
-	case a < 0 && q.time && key != "offset":
+	case a < 0 && q.time && !signed(key):
 		d.fault(n.at, "want %s of at least 0s, have %q", key, n.text)
 		return
 	case isRange && a > b:
@@ -150,6 +152,27 @@ func unitHint(text string, q quantity) string {
 // Notation is what UnmarshalText reads.
 func (Seeds) Notation() nodes.Notation {
 	return nodes.Notation{Word: "SEEDS", Example: "1..50", Pattern: `[0-9]+(\.\.[0-9]+)?`}
+}
+
+func (s Seeds) String() string {
+	if s.First == s.Last {
+		return strconv.FormatUint(s.First, 10)
+	}
+	return fmt.Sprintf("%d..%d", s.First, s.Last)
+}
+
+func (r SizeRange) String() string {
+	if r.Min == r.Max {
+		return r.Min.String()
+	}
+	return r.Min.String() + ".." + r.Max.String()
+}
+
+func (b Begin) String() string {
+	if b.Fact != "" {
+		return b.Fact
+	}
+	return nodes.FormatDuration(b.At)
 }
 
 // Notation is what UnmarshalText reads.
@@ -213,3 +236,50 @@ func (b *Begin) UnmarshalText(text []byte) error {
 	*b = Begin{Fact: string(text)}
 	return nil
 }
+
+// addressPattern is an address, as far as a pattern can tell.
+const addressPattern = `[0-9]{1,3}(\.[0-9]{1,3}){3}`
+
+// readsText reports whether a value is read from one word by a method of its own.
+func readsText(v reflect.Value) bool {
+	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return ok
+}
+
+// notationOf is how what the decoder reads into v is written, ranges included. Of words there is none.
+func notationOf(v reflect.Value, key string) (nodes.Notation, bool) {
+	n := nodes.Notation{}
+	switch value := v.Interface().(type) {
+	case interface{ Notation() nodes.Notation }:
+		n = value.Notation()
+	case time.Duration:
+		n = nodes.DurationNotation()
+		if !signed(key) {
+			n.Pattern = strings.TrimPrefix(n.Pattern, "-?")
+		}
+	case time.Time:
+		n = nodes.Notation{Word: "TIME", Example: "2026-01-05T00:00:00Z", Pattern: `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|\+00:00)`}
+	case netip.Addr:
+		n = nodes.Notation{Word: "ADDRESS", Example: "10.0.0.7", Pattern: addressPattern}
+	case netip.Prefix:
+		n = nodes.Notation{Word: "SUBNET", Example: "10.0.0.0/24", Pattern: addressPattern + "/[0-9]{1,2}"}
+	default:
+		switch {
+		case readsText(v):
+			return n, false
+		case v.CanInt():
+			n = nodes.Notation{Word: "N", Pattern: "-?[0-9]+"}
+		case v.CanUint():
+			n = nodes.Notation{Word: "N", Pattern: "[0-9]+"}
+		default:
+			return n, false
+		}
+	}
+	if _, ranged := quantityOf(v); ranged {
+		n.Pattern = n.Pattern + `(\.\.` + n.Pattern + ")?"
+	}
+	return n, true
+}
+
+// signed reports whether a time with this key may be below zero: only offsets may.
+func signed(key string) bool { return key == "offset" }

@@ -282,6 +282,8 @@ func TestDoc(t *testing.T) {
 		"a: b\n# one":                 "",
 		"#\na: b":                     "",
 		"---\n# one\na: b":            "",
+		"# yaml-language-server: $schema=x.json\n# one\na: b": "one",
+		"# yaml-language-server: $schema=x.json\na: b":        "",
 	} {
 		if have := doc(text); have != want {
 			t.Errorf("%q: want %q, have %q", text, want, have)

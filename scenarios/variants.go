@@ -31,6 +31,16 @@ var (
 var overlayKeys = []string{"defaults", "segments", "machines", "clients", "seeds", "start", "stop", "settle", "steps",
 	"procedures", "measure"}
 
+// unpatched are the keys of a step that an overlay cannot change.
+var unpatched = []string{"step", "only", "except"}
+
+// patchDocs are the words that an overlay may say of a step.
+var patchDocs = []keyDoc{
+	{"skip", "the step is left out"},
+	{"twice", "the step is done again at once"},
+	{"swap", "what the step does changes places with the next one"},
+}
+
 // family is a file's variants, cases and exceptions, as its syntax tree has them.
 type family struct {
 	m      *notes
@@ -148,12 +158,12 @@ func (f *family) checkPatch(e entry) {
 		f.m.addf(e.at, "%s", no("step", e.key, f.named()))
 	case e.value.shape == mapping:
 		checkOrder(f.m, e.value)
-		for _, key := range []string{"step", "only", "except"} {
+		for _, key := range unpatched {
 			if inner := e.value.entry(key); inner != nil {
 				f.m.addf(inner.at, "an overlay cannot change %q of a step", key)
 			}
 		}
-	case e.value.shape == scalar && slices.Contains([]string{"skip", "twice", "swap"}, e.value.text):
+	case e.value.shape == scalar && slices.Contains(keysOfDocs(patchDocs), e.value.text):
 	case e.value.shape == scalar:
 		f.m.addf(e.value.at, "want skip, twice, swap or {..} for step %q, have %q", e.key, e.value.text)
 	default:

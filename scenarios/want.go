@@ -8,7 +8,13 @@ import (
 )
 
 // answers are the words for what came of a request.
-var answers = []string{"ok", "refused", "failed"}
+var answers = keysOfDocs(answerDocs)
+
+var answerDocs = []keyDoc{
+	{"ok", "it was done"},
+	{"refused", "the software says no, and changes nothing"},
+	{"failed", "there is no answer"},
+}
 
 // readWant reads what the answer of a step must be.
 func (b *builder) readWant(n *node, act any) *Want {
