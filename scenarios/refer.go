@@ -178,7 +178,7 @@ func later(word, where string) bool {
 var laterWords = map[string][]string{
 	"verb": {"resolve"},
 	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
-	"claim": {"converged", "undocumented", "breaks", "slips", "measured", "routing", "served_image", "read_only_transitions",
+	"claim": {"converged", "undocumented", "slips", "measured", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},
 	"the":     {"time_scale", "measure", "may"}, // The file.
 	"clients": {"resolver", "name_cache"},

@@ -53,5 +53,9 @@ func Forms() []Form {
 			Name: "undocumented", Doc: "an option was exercised of which the vendor says nothing",
 			New: func() Claim { return &Undocumented{} },
 		},
+		{
+			Name: "breaks", Doc: "another claim does not hold here, as the drill is to show",
+			New: func() Claim { return &Breaks{} },
+		},
 	}
 }

@@ -50,6 +50,7 @@ type shown struct {
 	hazards []Shown
 	known   []string // ids
 	marks   []string
+	judged  []Judged // the claims that are judged so far
 }
 
 // reflection is a claim about what judging the others brought to light. It is judged after them.
@@ -68,6 +69,7 @@ func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 	r.shown = findHazards(r, asked, hazards)
 	claims := append(slices.Clone(asked), standing(r, forms, asked)...)
 	judged := make([]Judged, len(claims))
+	r.shown.judged = judged
 	judge := func(n int) {
 		judged[n] = r.judge(claims[n], n < len(asked))
 		for _, m := range judged[n].Marks {
@@ -84,6 +86,7 @@ func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 			judge(n)
 		}
 	}
+	forgive(asked, judged)
 	j.Claims = slices.Clone(judged[:len(asked)])
 	for _, b := range r.Wants {
 		f := Finding{Breaches: []Breach{b}}
