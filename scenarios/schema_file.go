@@ -39,6 +39,9 @@ func (s *schemas) section(key string) *schema {
 		}))
 	case "timeline":
 		return listOf(s.define("step", s.step))
+	case "procedures":
+		return &schema{Type: []string{"object"}, Names: matching(unanchored(namePattern), ""),
+			Others: orList(s.define("step of a procedure", s.ofProcedure))}
 	case "expect":
 		return listOf(s.define("claim", s.claim))
 	case "variants":
@@ -122,16 +125,27 @@ func same(a, b *schema) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// axis is {VALUE: OVERLAY}, or {each: OVERLAY} with a list anywhere in it.
+// axis is {VALUE: OVERLAY}, {each: OVERLAY} with a list anywhere in it, or {each_step_of: PROCEDURES, is: SLIP}.
 func (s *schemas) axis() *schema {
+	var words []keyDoc
+	for _, slip := range slips {
+		words = append(words, keyDoc{slip, ""})
+	}
+	late := matching(nodes.DurationNotation().Pattern, nodes.DurationNotation().Example)
+	slip := closed(properties{
+		property{"each_step_of", orList(word())}.of("the procedures of which each step is a value, beside " + asWritten),
+		property{"is", &schema{AnyOf: []*schema{choice(words), late}}}.of("what becomes of the step, or how late it is"),
+	})
+	slip.Required = []string{"is"}
 	var keys properties
 	for _, key := range overlayKeys {
 		keys = append(keys, property{key, &schema{}})
 	}
-	return &schema{Type: []string{"object"}, MinKeys: 1, If: &schema{Required: []string{"each"}},
-		Then: closed(properties{property{"each", closed(keys)}.of("what differs, with one list in it: an item for every value")}),
-		Else: &schema{Names: matching(unanchored(valuePattern), ""), Others: s.define("overlay", func() *schema { return s.overlay() })},
-	}
+	named := &schema{Names: matching(unanchored(valuePattern), ""), Others: s.define("overlay", func() *schema { return s.overlay() })}
+	each := closed(properties{property{"each", closed(keys)}.of("what differs, with one list in it: an item for every value")})
+	return &schema{Type: []string{"object"}, MinKeys: 1,
+		If: &schema{Required: []string{"each_step_of"}}, Then: slip,
+		Else: &schema{If: &schema{Required: []string{"each"}}, Then: each, Else: named}}
 }
 
 // overlay is the schema of what differs in a case: parts of what stands under the same keys of the file.

@@ -34,6 +34,15 @@ func (s *schemas) step() *schema {
 	return step
 }
 
+// ofProcedure is the schema of a step of a procedure: it has a name, need not have a time, and neither runs nor ends anything.
+func (s *schemas) ofProcedure() *schema {
+	step := s.branches(false)
+	step.Required = []string{"step"}
+	step.Not = &schema{AnyOf: []*schema{{Required: []string{"at"}}, {Required: []string{"run"}}, {Required: []string{"end"}},
+		{Required: []string{"then", "after"}}}}
+	return step
+}
+
 // patch is the schema of what an overlay changes in a step: any of its keys but its name and its conditions.
 func (s *schemas) patch() *schema { return s.branches(true) }
 

@@ -143,6 +143,7 @@ timeline:
   - {then: 1m, break_disk: nas-a, how: eio, operations: [read], nth: 2, only: long}
   - {then: 1m, probe: owner, with: {address: 10.0.0.40}, want: nobody, within: 5s, step: look}
   - {then: 1m, put: /x, from: office, want: refused}
+  - {then: 1m, run: goodbye}
   - {then: 1m}
 expect:
   - {takeover: nas-b, since: change, within: 1m}
@@ -153,9 +154,14 @@ variants:
     long:  {steps: {look: skip}}
     short: {stop: 10m, machines: {nas-a: {volume: 5TB}}, steps: {change: {with: {checks: 3}, want: refused}}}
   checks: {each: {steps: {change: {with: {checks: [1, 2]}}}}}
+  slips: {each_step_of: goodbye, is: skip}
 cases:
   - {only: long/checks-1, settle: 1m}
 except: short/checks-2
+procedures:
+  goodbye:
+    - {step: ask, do: shutdown, machine: nas-b, want: ok}
+    - {step: wait, then: 1m}
 `
 
 // TestSchemaRefusesWhatIsWrong changes one thing at a time: the schema and the loader refuse it, and neither the scenario without
@@ -210,7 +216,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"an argument that the verb has not", "{interval: 5s}", "{intervall: 5s}"},
 		{"an argument that is missing", "do: change-settings, machine: nas-a, with: {interval: 5s}",
 			"do: apply, machine: nas-a, with: {role: active}"},
-		{"an answer that is none", "want: refused}\n  - {then: 1m}", "want: refuse}\n  - {then: 1m}"},
+		{"an answer that is none", "office, want: refused}", "office, want: refuse}"},
 		{"a status that is none", "status: 403", "status: 4O3"},
 		{"a probe that is none", "probe: owner", "probe: owns"},
 		{"a probe that wants nothing", "want: nobody, ", ""},
@@ -229,6 +235,10 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"an overlay with a key that no kind has", "{nas-a: {volume: 5TB}}", "{nas-a: {volum: 5TB}}"},
 		{"a key beside each", "checks: {each:", "checks: {other: {}, each:"},
 		{"a case without only", "{only: long/checks-1, settle", "{settle"},
+		{"a slip that is none", "is: skip", "is: skipped"},
+		{"steps of no procedure", "each_step_of: goodbye, ", ""},
+		{"a step of a procedure without a name", "{step: ask, ", "{"},
+		{"a step of a procedure at a time of its own", "{step: ask, ", "{step: ask, at: 1m, "},
 		{"an axis whose name is none", "  outage:", "  Outage:"},
 	} {
 		text := strings.Replace(schemaScenario, c.right, c.wrong, 1)
