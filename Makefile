@@ -2,7 +2,7 @@
 # is fetched through Go's module proxy, into ./.bin or the module cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help build drill check lint test mutants bench soak golden fmt
+.PHONY: help build drill check lint test mutants bench soak fuzz golden fmt
 
 LINTER_VERSION := v2.15.0
 LINTER := .bin/golangci-lint-$(LINTER_VERSION)
@@ -33,6 +33,13 @@ bench: ## benchmarks, one package after the other, with the ratios that the READ
 
 soak: ## look for two answers from one seed: 10,000 seeds, each played in two processes
 	go run ./cmd/soak
+
+fuzz: ## odd input for whatever reads scenarios, journals, HTTP and runs, ten minutes for each
+	go test ./scenarios -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10m -fuzzminimizetime 1s
+	go test ./nodes/journal -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 10m -fuzzminimizetime 1s
+	go test ./nodes/web -run '^$$' -fuzz '^FuzzServer$$' -fuzztime 10m -fuzzminimizetime 1s
+	go test ./nodes/web -run '^$$' -fuzz '^FuzzTransport$$' -fuzztime 10m -fuzzminimizetime 1s
+	go test ./reports -run '^$$' -fuzz '^FuzzDoctoredRun$$' -fuzztime 10m -fuzzminimizetime 1s
 
 golden: ## rewrite the golden files; read the diff before committing it
 	UPDATE_GOLDEN=1 go test ./...
