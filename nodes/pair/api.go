@@ -38,6 +38,8 @@ const (
 func (p Phase) menu() []item {
 	items := []item{itemStatus, itemNotification}
 	switch p {
+	case DiskFailed:
+		return []item{itemStatus, itemShutdown, itemReboot}
 	case Standalone:
 		return append(items, itemApply, itemShutdown, itemReboot, itemUpgrade, itemRAID, itemEnableService, itemStopService)
 	case ActiveInit, Active:

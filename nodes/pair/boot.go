@@ -2,10 +2,13 @@ package pair
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"firedrill/nodes"
+	"firedrill/nodes/journal"
 )
 
 // bootProbes is how often a booting unit asks for the owner of its address: one lost frame must not make it a
@@ -61,7 +64,8 @@ func (u *Unit) bootOwner() error {
 	if taken && u.record.Phase != ActiveSolo {
 		u.release(p.VirtualIP)
 		if err := u.save(func(r *record) { r.Phase = StaleActive }); err != nil {
-			return err
+			u.env.Log().Error("state cannot be saved", "err", err)
+			u.alarm("disk") // The next boot will ask for the owner anew.
 		}
 		u.enter(StaleActive)
 		u.alarm("replaced")
@@ -98,17 +102,49 @@ func (u *Unit) addressTaken() bool {
 	return false
 }
 
+// diskPause is between two looks at a disk that cannot be used.
+const diskPause = 10 * time.Second
+
+// standAside is the boot of a unit that cannot use its disk. What it was it may still be able to read; a virtual address
+// that its kernel holds since before the boot is released, since nobody is served here.
+func (u *Unit) standAside(err error) {
+	u.env.Log().Error("disk cannot be used", "err", err)
+	u.enter(DiskFailed)
+	u.alarm("disk")
+	records, _, err := journal.Read(u.env.Disk(), recordPath)
+	if err != nil || len(records) == 0 {
+		return
+	}
+	var r record
+	if json.Unmarshal(records[len(records)-1], &r) == nil {
+		u.release(r.Pair.VirtualIP)
+	}
+}
+
+// awaitDisk boots the unit as soon as its disk can be used.
+func (u *Unit) awaitDisk() {
+	for {
+		u.env.Sleep(diskPause)
+		if err := u.open(); err == nil {
+			break
+		}
+	}
+	if err := u.start(); err != nil {
+		u.env.Log().Error("cannot start", "err", err)
+	}
+}
+
 // fill gives a unit that boots for the first time the data that it is to have from the start: files of random
 // bytes from the machine's own stream.
-func (u *Unit) fill() error {
-	if !u.volume.fresh() {
+func (u *Unit) fill(v *volume) error {
+	if !v.fresh() {
 		return nil
 	}
 	left := int64(u.config.Data)
 	piece := max(fillPiece, (left+fillFiles-1)/fillFiles)
 	source := rand.New(rand.NewPCG(u.env.Rand().Uint64(), u.env.Rand().Uint64()))
 	n := 0
-	return u.volume.store(func() (string, []byte) {
+	return v.store(func() (string, []byte) {
 		if left == 0 {
 			return "", nil
 		}

@@ -161,6 +161,9 @@ func (u *Unit) answerSyncAbort(w http.ResponseWriter, body []byte) {
 //   - damaged: some cannot be read back
 func (u *Unit) dataState() string {
 	v := u.volume
+	if v == nil {
+		return "damaged"
+	}
 	if err := v.verify(); err != nil {
 		u.env.Log().Error("volume is damaged", "err", err)
 		return "damaged"

@@ -18,11 +18,13 @@ const (
 	Takeover    Phase = "takeover"     // between the decision and serving
 	ActiveSolo  Phase = "active-solo"  // took over; nobody stands by
 	StaleActive Phase = "stale-active" // came back after it was replaced
+	DiskFailed  Phase = "disk-failed"  // booted on a disk that cannot be used: serves nobody, and says so
 )
 
 // Phases are all states, in the order of a pair's life.
 var Phases = []Phase{
 	Standalone, PairingA, PairingS, ActiveInit, StandbyInit, Active, Standby, Takeover, ActiveSolo, StaleActive,
+	DiskFailed,
 }
 
 // Roles, as steps name machines.
@@ -62,6 +64,8 @@ func (p Phase) bearing() bearing {
 		return bearing{role: RoleActive, access: ReadWrite, paired: true, owns: true}
 	case StaleActive:
 		return bearing{access: ReadOnly, paired: true}
+	case DiskFailed:
+		return bearing{access: NoAccess}
 	}
 	return bearing{access: ReadWrite}
 }
@@ -88,7 +92,9 @@ func (u *Unit) bearing() bearing {
 
 // appear lets clients in or shuts them out, and says what is new about the unit.
 func (u *Unit) appear(b bearing) {
-	u.volume.writable = b.access == ReadWrite
+	if u.volume != nil { // Where the disk has failed there is none.
+		u.volume.writable = b.access == ReadWrite
+	}
 	u.say(nodes.FactRole, b.role, &u.said.role)
 	u.say(nodes.FactAccess, b.access, &u.said.access)
 }

@@ -719,3 +719,56 @@ func TestSyncBreaksOff(t *testing.T) {
 		t.Error("want the next boundary to make it good")
 	}
 }
+
+// A unit that boots on a full or read-only disk says so and serves nobody; once the disk is well it boots as what it was.
+func TestBootWithoutDisk(t *testing.T) {
+	for _, how := range []sim.DiskFault{sim.DiskFull, sim.DiskReadOnly, sim.DiskEIO} {
+		t.Run(string(how), func(t *testing.T) {
+			r := newRig(t)
+			r.pair()
+			a := r.world.Machine("nas-a")
+			a.PowerOff()
+			r.run(2 * time.Minute)
+			r.want("nas-b", pair.ActiveSolo)
+			broken := &sim.DiskImposition{DiskCondition: sim.DiskCondition{How: how}}
+			a.Disk().Impose(broken)
+			a.Boot(nil)
+			r.run(5 * time.Second)
+			r.want("nas-a", pair.DiskFailed)
+			if state, alarms := r.status(lanA, "state"), r.status(lanA, "alarms"); state != "disk-failed" || alarms != `["disk"]` {
+				t.Errorf("want the unit to say what is wrong, have %s, %s", state, alarms)
+			}
+			r.refused(r.file("GET", lanA, "/data/stored/0001", ""), 403, "not-available")
+			r.refused(r.do(lanA, "apply", asStandby()...), 403, "not-available")
+			r.refused(r.do(lanA, "set-notification", "mail=x"), 403, "not-available")
+			if got := r.data(lanA); got != "damaged" {
+				t.Errorf("want nothing said of the files, have %s", got)
+			}
+			r.owners("nas-b")
+			a.Disk().Lift(broken)
+			r.run(20 * time.Second)
+			r.want("nas-a", pair.StaleActive)
+			if got := r.file("GET", lanA, "/data/stored/0001", ""); got.Status != 200 {
+				t.Errorf("want the old data read, have %+v", got)
+			}
+		})
+	}
+}
+
+// The software is started again on a disk that has become read-only, while its kernel holds the address: it lets go.
+func TestRestartWithoutDiskReleasesTheAddress(t *testing.T) {
+	r := newRig(t)
+	r.pair()
+	a := r.world.Machine("nas-a")
+	a.Crash()
+	a.Disk().Impose(&sim.DiskImposition{DiskCondition: sim.DiskCondition{How: sim.DiskReadOnly}})
+	r.owners("nas-a")
+	a.Restart(nil)
+	r.run(5 * time.Second)
+	r.want("nas-a", pair.DiskFailed)
+	r.owners()
+	r.mustDo(lanA, "shutdown")
+	if state := a.State(); state != sim.StateOff {
+		t.Errorf("want the unit off, have %s", state)
+	}
+}

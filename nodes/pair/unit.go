@@ -78,35 +78,52 @@ const (
 	ledgerMax  = 1 << 20 // bytes of the record's journal at which it is written anew
 )
 
-// Run serves until the software is stopped.
+// Run serves until the software is stopped. A unit whose disk is full, read-only or broken serves nobody, but says so
+// to operators, and goes on as soon as the disk is well.
 func (u *Unit) Run(env nodes.Env) error {
 	u.env = env
 	u.saving, u.changes = newTurn(env), newTurn(env)
 	u.changed = env.NewSignal()
 	u.said = appearance{"unsaid", "unsaid", "unsaid"} // Whatever it is, it is said at every boot.
-	if err := u.load(); err != nil {
-		return fmt.Errorf("read the record: %w", err)
-	}
-	volume, err := openVolume(env, u.config.Sync == "in-place")
-	if err != nil {
-		return fmt.Errorf("read the volume: %w", err)
-	}
-	u.volume = volume
-	if err := u.fill(); err != nil {
-		return fmt.Errorf("fill the volume: %w", err)
-	}
-	if u.socket, err = listen(env); err != nil {
+	if err := u.open(); err != nil {
+		u.standAside(err)
+		env.Go("disk", u.awaitDisk)
+	} else if err := u.start(); err != nil {
 		return err
 	}
-	env.Go("peer-datagrams", u.hear)
+	return u.serveOperators()
+}
+
+// start lets an opened unit take part.
+func (u *Unit) start() (err error) {
+	if u.socket, err = listen(u.env); err != nil {
+		return err
+	}
+	u.env.Go("peer-datagrams", u.hear)
 	if err := u.serve(peerPort, "peer-requests", u.peerHandler()); err != nil {
 		return err
 	}
 	if err := u.boot(); err != nil {
 		return err
 	}
-	env.Go("schedule", u.keepSchedule)
-	return u.serveOperators()
+	u.env.Go("schedule", u.keepSchedule)
+	return nil
+}
+
+// open reads what the disk holds. It writes too: a disk that takes nothing is of no use to a unit.
+func (u *Unit) open() error {
+	if err := u.load(); err != nil {
+		return fmt.Errorf("read the record: %w", err)
+	}
+	v, err := openVolume(u.env, u.config.Sync == "in-place")
+	if err != nil {
+		return errors.Join(fmt.Errorf("read the volume: %w", err), u.ledger.Close())
+	}
+	if err := u.fill(v); err != nil {
+		return errors.Join(fmt.Errorf("fill the volume: %w", err), u.ledger.Close())
+	}
+	u.volume = v
+	return nil
 }
 
 // load reads the record, or leaves that of a unit fresh from the factory.
