@@ -95,7 +95,9 @@ func (u *Unit) appear(b bearing) {
 	if u.volume != nil { // Where the disk has failed there is none.
 		u.volume.writable = b.access == ReadWrite
 	}
-	u.say(nodes.FactRole, b.role, &u.said.role)
+	if u.phase != DiskFailed { // What role it has, such a unit cannot tell.
+		u.say(nodes.FactRole, b.role, &u.said.role)
+	}
 	u.say(nodes.FactAccess, b.access, &u.said.access)
 }
 
