@@ -132,6 +132,16 @@ func TestDualWritersAreEvidence(t *testing.T) {
 	}
 }
 
+// TestPauseIsPartOfAClash: a writer that stood still goes on with what it believed. That is one breach, in which only
+// the time counts that both ran.
+func TestPauseIsPartOfAClash(t *testing.T) {
+	r := made.Run(kind, nil, units, takesOver, "6m nas-a paused: paused\n7m nas-a resumed: paused\nend 10m")
+	f := (&expect.NoDualWriters{}).Judge(r)
+	if len(f.Breaches) != 1 || len(f.Measures) != 1 || f.Measures[0].Value != 240 {
+		t.Errorf("want one breach of 4m, have %d and %v:\n%s", len(f.Breaches), f.Measures, strings.Join(f.Evidence, "\n"))
+	}
+}
+
 func TestScopesAreServicesOfTheirOwn(t *testing.T) {
 	run := made.Run(kind, nil, `
 		machine eu lan=10.0.0.1

@@ -59,6 +59,7 @@ func TestNewestCopyKept(t *testing.T) {
 
 func TestMovesWithRole(t *testing.T) {
 	printer := func(c *unit.Config) { c.Peripherals = []string{"printer"} }
+	found := func(r *expect.Run) { r.History[0].Status = 200 }
 	alone := func(r *expect.Run) { r.Machine("nas-b").Config = config("spaced") }
 	tries(t, "moves_with_role",
 		check{name: "both have one", script: takenOver, config: printer, want: expect.Pass},
@@ -67,6 +68,10 @@ func TestMovesWithRole(t *testing.T) {
 			script: takenOver + "step 12m look do view-services nas-b 200 answer.peripherals=printer,ups"},
 		check{name: "the survivor shows what it has", config: printer, want: expect.Pass,
 			script: takenOver + "step 12m look do view-services nas-b 200 answer.peripherals=printer"},
+		check{name: "the survivor answers for what it has not", config: printer, want: expect.Violation, says: "nas-b answered for /devices/ups",
+			script: takenOver + "12m..12m1s office-1 get /devices/ups v by nas-b", run: found},
+		check{name: "the survivor answers for what it has", config: printer, want: expect.Pass,
+			script: takenOver + "12m..12m1s office-1 get /devices/printer v by nas-b", run: found},
 		check{name: "nothing to move", script: takenOver, want: expect.Vacuous},
 		check{name: "no takeover", config: printer, want: expect.Vacuous},
 	)

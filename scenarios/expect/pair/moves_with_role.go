@@ -10,8 +10,8 @@ import (
 
 // MovesWithRole claims that after a takeover the service has all that it had before: the modules that were installed
 // on the active and the devices that were attached to it are on the unit that took over too. System D moves neither
-// (HZ-D6). Where a unit nevertheless shows an operator a module or device that it does not have, that is a breach
-// which no hazard accounts for.
+// (HZ-D6). Where a unit nevertheless shows an operator a module or device that it does not have, or answers a client
+// for it, that is a breach which no hazard accounts for.
 //
 // Vacuous where nobody took over from a unit with modules or devices.
 //
@@ -38,6 +38,7 @@ func (c *MovesWithRole) Judge(r *expect.Run) expect.Finding {
 				"%s took over at %s, and %s stayed with %s", t.Standby, told(t.At), strings.Join(missing, ", "), t.Active)
 		}
 		u.conjured(t, to)
+		u.answeredFor(t, to)
 	}
 	return u.finding("nobody took over from a unit with modules or devices")
 }
@@ -62,6 +63,23 @@ func (u *ruling) conjured(t *taken, config *pair.Config) {
 						"%s shows %s at %s, which it does not have", t.Standby, strings.Join(extra, ", "), told(s.Done))
 				}
 			}
+		}
+	}
+}
+
+// answeredFor finds clients that the unit which took over served with what it does not have.
+func (u *ruling) answeredFor(t *taken, config *pair.Config) {
+	for i := range u.run.History {
+		op := &u.run.History[i]
+		if op.ServedBy != t.Standby || op.Status != 200 || op.Sent < t.At || op.Done > t.Over {
+			continue
+		}
+		module, isModule := strings.CutPrefix(op.Path, "/modules/")
+		device, isDevice := strings.CutPrefix(op.Path, "/devices/")
+		if isModule && !slices.Contains(config.Modules, module) || isDevice && !slices.Contains(config.Peripherals, device) {
+			u.breach(expect.Breach{From: op.Sent, Until: op.Done, Machines: []string{t.Standby}, Firm: true,
+				Operations: []uint64{op.ID}}, "%s answered for %s at %s, which it does not have",
+				t.Standby, op.Path, told(op.Done))
 		}
 	}
 }
