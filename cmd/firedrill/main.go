@@ -100,6 +100,7 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 	root.AddCommand(newRun(), newReport(), newCheck(), newList(), newVersion())
 	root.InitDefaultCompletionCmd()
 	root.AddCommand(newSchema())
+	root.AddCommand(newTopics()...)
 	return root
 }
 

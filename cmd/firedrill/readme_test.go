@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"firedrill/faults"
+	"firedrill/scenarios"
 )
 
 // TestReadme keeps the README true: its scenario is played and its output compared, its tables are
@@ -33,6 +34,9 @@ func TestReadme(t *testing.T) {
 		t.Errorf("the node is not in scenarios/example_test.go any more:\n%s", node)
 	}
 	want := string(text)
+	tables := catalogue().ScenarioReference()
+	want = replaceBetween(t, want, "file", wordTable("key", tables[:1]))
+	want = replaceBetween(t, want, "requests", requestTable(tables))
 	want = replaceBetween(t, want, "faults", faultTable())
 	want = replaceBetween(t, want, "checks", checkTable())
 	want = replaceConsole(t, want)
@@ -97,6 +101,29 @@ func faultTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", v.Verb, v.Doc)
 	}
 	return b.String()
+}
+
+// wordTable is a table of the reference with a row for every word.
+func wordTable(head string, tables []scenarios.Table) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | what it is |\n|---|---|\n", head)
+	for _, t := range tables {
+		for _, e := range t.Entries {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", e.Word, docOf(e))
+		}
+	}
+	return b.String()
+}
+
+// requestTable has a row for every verb of a step that is no fault: the tables of the reference that begin with their title.
+func requestTable(tables []scenarios.Table) string {
+	verbs := scenarios.Table{}
+	for _, t := range tables {
+		if len(t.Entries) > 0 && t.Entries[0].Word == t.Title {
+			verbs.Entries = append(verbs.Entries, scenarios.Entry{Word: t.Title, Doc: t.Doc})
+		}
+	}
+	return wordTable("verb", []scenarios.Table{verbs})
 }
 
 func checkTable() string {
