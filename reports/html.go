@@ -153,17 +153,27 @@ func told(v expect.Verdict) int {
 func phases(p *Play) []Phase {
 	var list []Phase
 	total := 0.0
-	for _, m := range newDigest(p).Measures {
-		if name, found := strings.CutPrefix(m.Name, "takeover_"); found && m.Unit == "s" && m.Value >= 0 {
-			list = append(list, Phase{Name: name, Length: figure(m.Value, m.Unit), At: total, Wide: m.Value})
-			total += m.Value
-		}
+	for _, m := range takeoverPhases(p) {
+		list = append(list, Phase{Name: m.Name, Length: figure(m.Value, m.Unit), At: total, Wide: m.Value})
+		total += m.Value
 	}
 	if total == 0 {
 		return nil
 	}
 	for i := range list {
 		list[i].At, list[i].Wide = list[i].At/total*100, list[i].Wide/total*100
+	}
+	return list
+}
+
+// takeoverPhases are the figures of a takeover's phases, without the word that they begin with.
+func takeoverPhases(p *Play) []Measure {
+	var list []Measure
+	for _, m := range newDigest(p).Measures {
+		if name, found := strings.CutPrefix(m.Name, "takeover_"); found && m.Unit == "s" && m.Value >= 0 {
+			m.Name = name
+			list = append(list, m)
+		}
 	}
 	return list
 }

@@ -25,6 +25,7 @@ type results struct {
 	trace   bool          // of every play
 	bar     *progress
 	begin   time.Time
+	exports *exports
 
 	violated, unclear, faulty bool
 }
@@ -42,7 +43,7 @@ type group struct {
 func newResults(
 	o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer,
 ) (*results, error) {
-	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), groups: map[string]*group{}}
+	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), exports: &o.exports, groups: map[string]*group{}}
 	if !o.json {
 		r.text = reports.NewText(stdout, wantsColour(stdout))
 	}
@@ -71,6 +72,9 @@ func newResults(
 		r.longest = max(r.longest, len(s.file.Name))
 		plays += g.plays
 	}
+	if err := o.exports.begin(stderr); err != nil {
+		return nil, err
+	}
 	r.bar = newProgress(stderr, plays)
 	return r, nil
 }
@@ -88,6 +92,7 @@ func (r *results) cases() []*scenarios.Case {
 func (r *results) take(result scenarios.Result) error {
 	o, g := result.Outcome, r.groups[result.Case.File.Name]
 	r.weigh(o.Verdict, o.Err)
+	r.exports.add(result, g.replay(o))
 	fresh := g.summary.Add(o)
 	written := g.folder.Write(o, r.trace || len(fresh) > 0)
 	if written != nil {
@@ -166,6 +171,7 @@ func (r *results) finish(interrupted bool) error {
 		r.text.Total(played, time.Since(r.begin), interrupted)
 		wrong = append(wrong, unwritten(r.text.Flush()))
 	}
+	wrong = append(wrong, r.exports.end())
 	return errors.Join(wrong...)
 }
 

@@ -25,6 +25,7 @@ type options struct {
 	jobs        int
 	out         string
 	json, trace bool
+	exports
 }
 
 // resultsFolder is where results lie unless --out says otherwise.
@@ -56,6 +57,7 @@ TIME is a link to the newest.`,
 	f.StringVar(&o.out, "out", "", "write results to `DIR`/SCENARIO, without a TIME")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per play, and nothing else")
 	f.BoolVar(&o.trace, "trace", false, "write trace.jsonl for every play")
+	o.flags(c)
 	c.MarkFlagsMutuallyExclusive("seed", "seeds")
 	return c
 }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"firedrill/reports"
+	"firedrill/scenarios"
+)
+
+// exports are what a run writes for other programs, where it is asked to.
+type exports struct {
+	junitFile, openMetricsFile, metricsAddress string
+
+	junit   *reports.JUnit
+	metrics *reports.Metrics
+	server  *http.Server
+}
+
+func (e *exports) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&e.junitFile, "junit", "", "write JUnit XML to `FILE`")
+	f.StringVar(&e.openMetricsFile, "openmetrics", "", "write metrics as OpenMetrics text to `FILE`")
+	f.StringVar(&e.metricsAddress, "metrics", "", "serve metrics during the run, :PORT on loopback: `ADDR`")
+}
+
+// begin opens what was asked for, so that what cannot be written is known before anything is played.
+func (e *exports) begin(stderr io.Writer) error {
+	for _, name := range []string{e.junitFile, e.openMetricsFile} {
+		if name == "" {
+			continue
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err != nil {
+			return &exit{statusUsage, err}
+		}
+		if err := f.Close(); err != nil {
+			return &exit{statusUsage, err}
+		}
+	}
+	if e.junitFile != "" {
+		e.junit = new(reports.JUnit)
+	}
+	if e.openMetricsFile != "" || e.metricsAddress != "" {
+		e.metrics = reports.NewMetrics()
+	}
+	if e.metricsAddress == "" {
+		return nil
+	}
+	return e.serve(stderr)
+}
+
+// serve answers Prometheus until end.
+func (e *exports) serve(stderr io.Writer) error {
+	host, port, err := net.SplitHostPort(e.metricsAddress)
+	if err != nil {
+		return fmt.Errorf("--metrics: want an address such as :9100 or 127.0.0.1:9100, have %q", e.metricsAddress)
+	}
+	if host == "" {
+		host = "127.0.0.1" // Nobody else is to see it unless the user says so.
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return &exit{statusUsage, fmt.Errorf("--metrics: %w", err)}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(e.metrics.Served, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = e.server.Serve(listener) }() // It ends with Shutdown.
+	_, _ = fmt.Fprintf(stderr, "firedrill: metrics at http://%s/metrics\n", listener.Addr())
+	return nil
+}
+
+// add counts a result.
+func (e *exports) add(result scenarios.Result, again string) {
+	if e.junit != nil {
+		e.junit.Add(result.Outcome, again)
+		for _, j := range result.Range {
+			e.junit.AddRange(result.Case.File.Name, result.Case.Name, j)
+		}
+	}
+	if e.metrics != nil {
+		e.metrics.Add(result.Outcome)
+	}
+}
+
+// end writes the files and closes the server.
+func (e *exports) end() error {
+	var wrong []error
+	write := func(name string, text func(io.Writer) error) {
+		var b bytes.Buffer
+		err := text(&b)
+		if err == nil {
+			err = os.WriteFile(name, b.Bytes(), 0o666)
+		}
+		if err != nil {
+			wrong = append(wrong, &exit{statusFault, err})
+		}
+	}
+	if e.junitFile != "" {
+		write(e.junitFile, e.junit.Write)
+	}
+	if e.openMetricsFile != "" {
+		write(e.openMetricsFile, e.metrics.Write)
+	}
+	if e.server != nil {
+		ctx, stop := context.WithTimeout(context.Background(), time.Second)
+		defer stop()
+		if err := e.server.Shutdown(ctx); err != nil { // Somebody does not let go.
+			wrong = append(wrong, e.server.Close())
+		}
+	}
+	return errors.Join(wrong...)
+}
