@@ -82,6 +82,7 @@ var sectionDocs = []keyDoc{
 	{"clients", "NAME: {..}, populations of clients"},
 	{"timeline", "the steps, in their order"},
 	{"procedures", "runbooks that the timeline runs: NAME and a list of steps, each with its name first"},
+	{"measure", "figures that the scenario wants to know: NAME and between what it is taken"},
 	{"expect", "the claims that must hold"},
 	{"variants", "AXIS: {VALUE: {..}}, what differs; the cases are the product of the axes"},
 	{"cases", "what differs in some combinations of values, laid over all else"},
@@ -103,6 +104,7 @@ func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenar
 	b.nameSteps()
 	b.readProcedures()
 	b.readTimeline()
+	b.readMeasures()
 	b.readExpect()
 	b.place()
 	return b.s, keys

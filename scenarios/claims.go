@@ -75,6 +75,9 @@ func (b *builder) readClaim(n *node, i int) expect.Claim {
 		return nil
 	}
 	b.s.Covers = union(b.s.Covers, keys.Covers)
+	if c, ok := claim.(*expect.Measured); ok {
+		b.checkMeasured(n, c)
+	}
 	return claim
 }
 

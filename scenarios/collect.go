@@ -13,7 +13,7 @@ import (
 // collect makes the data on which the run is judged, and closes the world. After a failure the world may still be held by
 // what made it fail, and is left alone: what the play itself knows is all there is.
 func (p *play) collect(failure error) *expect.Run {
-	run := &expect.Run{Segments: p.Segments, Quiet: p.quiet, End: p.over(), Failure: failure, Missed: p.missed,
+	run := &expect.Run{Segments: p.Segments, Quiet: p.quiet, End: p.over(), Failure: failure, Gauges: p.Measures, Missed: p.missed,
 		Wants: p.wants, Steps: p.steps()}
 	if failure != nil {
 		for _, m := range p.Machines {

@@ -97,6 +97,10 @@ func (b *builder) names(kind string) []string {
 		for _, e := range b.root.get("procedures").named() {
 			names = append(names, e.key)
 		}
+	case "measure":
+		for _, e := range b.root.get("measure").named() {
+			names = append(names, e.key)
+		}
 	case "fact":
 		names = b.facts()
 	case "hazard":
@@ -111,7 +115,7 @@ func (b *builder) names(kind string) []string {
 		names = []string{"all"}
 	case "address":
 	default:
-		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, procedure, fact, hazard, claim, address, all", kind))
+		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, procedure, measure, fact, hazard, claim, address, all", kind))
 	}
 	return names
 }
@@ -178,8 +182,9 @@ func later(word, where string) bool {
 var laterWords = map[string][]string{
 	"verb": {"resolve"},
 	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
-	"claim": {"converged", "undocumented", "slips", "measured", "routing", "served_image", "read_only_transitions",
+	"claim": {"converged", "undocumented", "slips", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},
-	"the":     {"time_scale", "measure", "may"}, // The file.
+	"the":     {"time_scale", "may"}, // The file.
+	"measure": {"bytes"},
 	"clients": {"resolver", "name_cache"},
 }

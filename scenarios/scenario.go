@@ -61,6 +61,7 @@ type Scenario struct {
 	Clients    []Clients
 	Timeline   []Step
 	Procedures []Procedure
+	Measures   []expect.Gauge
 	Expect     []expect.Claim
 }
 

@@ -348,6 +348,17 @@ func (f *family) overlay(values []variant, names []string, overrides []override)
 		}
 		tree = tree.with("procedures", t)
 	}
+	if t := tree.get("measure"); t != nil && t.shape == mapping {
+		for _, e := range t.entries {
+			meant := f.meant([]*node{e.value}, names)
+			if len(meant) == 0 {
+				t = t.with(e.key, nil)
+				continue
+			}
+			t = t.with(e.key, meant[0])
+		}
+		tree = tree.with("measure", t)
+	}
 	if t := tree.get("expect"); t != nil && t.shape == list {
 		c := *t
 		c.items = f.meant(t.items, names)
@@ -392,6 +403,9 @@ func (f *family) checkPaths(product [][]variant, cases [][]string, overrides []o
 	lists := []*node{f.root.get("timeline"), f.root.get("expect")}
 	for _, p := range f.root.get("procedures").named() {
 		lists = append(lists, p.value)
+	}
+	for _, m := range f.root.get("measure").named() {
+		lists = append(lists, m.value)
 	}
 	for _, l := range lists {
 		for _, item := range l.list() {

@@ -33,6 +33,7 @@ type Run struct {
 	Steps    []Fired // in the order in which they acted, those of procedures too
 	Faults   []*faults.Entry
 	Wants    []Breach      // answers that were not what their steps wanted
+	Gauges   []Gauge       // the measures of the scenario
 	Missed   []string      // steps that hit nothing, or whose time never came: `step cable: nobody is active`
 	Failure  error         // what sim.World.Run returned: a node that spins, a foreign goroutine
 	Start    time.Time     // true time at power-on; zero: it is not known

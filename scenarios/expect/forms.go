@@ -57,5 +57,16 @@ func Forms() []Form {
 			Name: "breaks", Doc: "another claim does not hold here, as the drill is to show",
 			New: func() Claim { return &Breaks{} },
 		},
+		{
+			Name: "measured", Doc: "a measure of the scenario lies within bounds; every measure is told",
+			New: func() Claim { return &Measured{} },
+			Standing: func(r *Run) []Claim {
+				claims := make([]Claim, len(r.Gauges))
+				for i, g := range r.Gauges {
+					claims[i] = &Measured{Measure: g.Name}
+				}
+				return claims
+			},
+		},
 	}
 }
