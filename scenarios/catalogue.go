@@ -75,7 +75,8 @@ func checkFields(whose string, v any, taken []string) []error {
 // readable reports whether the decoder reads values of a type.
 func readable(t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[time.Time](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[nodes.Values]():
+	case reflect.TypeFor[time.Time](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](),
+		reflect.TypeFor[nodes.Values]():
 		return true
 	}
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {

@@ -72,8 +72,8 @@ func (c *Catalogue) ScenarioReference() []Table {
 		{"clock of a machine", "", entriesOf(&clockKeys{})},
 		{"disk of a machine", "", entriesOf(&diskKeys{})},
 		{"clients", "", entriesOf(&clients)},
-		{"time of a step", "a step is {time, verb, what belongs to the verb, the rest}, in this order; none acts before the one above it",
-			entriesOf(&whenKeys{})},
+		{"time of a step", "a step is {time, verb, what belongs to the verb, the rest}, in this order; " +
+			"none acts before the one above it", entriesOf(&whenKeys{})},
 	}
 	for _, r := range requests {
 		tables = append(tables, tableOf(r.verb, r.doc, r.keys()))
@@ -98,7 +98,8 @@ func (c *Catalogue) ScenarioReference() []Table {
 	for _, f := range worldFacts {
 		facts.Entries = append(facts.Entries, Entry{Word: f.Name, Doc: f.Doc})
 	}
-	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), axis, differs, quantityTable(), facts)
+	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), axis, differs, quantityTable(),
+		facts)
 }
 
 // KindReference tells of a kind: its keys of a machine, what operators may ask of it, what can be probed and awaited.

@@ -141,7 +141,8 @@ func (s *schemas) axis() *schema {
 	for _, key := range overlayKeys {
 		keys = append(keys, property{key, &schema{}})
 	}
-	named := &schema{Names: matching(unanchored(valuePattern), ""), Others: s.define("overlay", func() *schema { return s.overlay() })}
+	overlay := s.define("overlay", func() *schema { return s.overlay() })
+	named := &schema{Names: matching(unanchored(valuePattern), ""), Others: overlay}
 	each := closed(properties{property{"each", closed(keys)}.of("what differs, with one list in it: an item for every value")})
 	return &schema{Type: []string{"object"}, MinKeys: 1,
 		If: &schema{Required: []string{"each_step_of"}}, Then: slip,

@@ -137,8 +137,8 @@ func (s *schema) set(key string, value *schema) {
 	}
 }
 
-// needs are the keys without which others mean nothing: the details of a time go with `after`, and `every` with `times`. Where the
-// verb itself has such a key, it may be the verb's.
+// needs are the keys without which others mean nothing: the details of a time go with `after`, and `every` with `times`.
+// Where the verb itself has such a key, it may be the verb's.
 func needs(own properties) map[string][]string {
 	needs := map[string][]string{}
 	for _, key := range timeKeys[len(wholeTimes):] {

@@ -231,7 +231,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"an overlay of what none can change", "long:  {steps", "long:  {name: x, steps"},
 		{"a word that no overlay says of a step", "look: skip", "look: skipp"},
 		{"an overlay of a step's name", "want: refused}}}", "want: refused, step: x}}}"},
-		{"an overlay with a key that no verb has", "want: refused}}}", "wnat: refused}}}"},
+		{"an overlay with a key that no verb has", "want: refused}}}", "colour: red}}}"},
 		{"an overlay with a key that no kind has", "{nas-a: {volume: 5TB}}", "{nas-a: {volum: 5TB}}"},
 		{"a key beside each", "checks: {each:", "checks: {other: {}, each:"},
 		{"a case without only", "{only: long/checks-1, settle", "{settle"},

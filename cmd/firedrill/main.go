@@ -97,10 +97,9 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 			return fmt.Errorf("no command %q; the commands are %s", args[0], choices(args[0], names))
 		},
 	}
-	root.AddCommand(newRun(), newReport(), newCheck(), newList(), newVersion())
-	root.InitDefaultCompletionCmd()
-	root.AddCommand(newSchema())
+	root.AddCommand(newRun(), newReport(), newCheck(), newList(), newSchema(), newVersion())
 	root.AddCommand(newTopics()...)
+	root.InitDefaultCompletionCmd()
 	return root
 }
 

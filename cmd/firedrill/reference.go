@@ -22,7 +22,8 @@ func newTopics() []*cobra.Command {
 		topic("kinds", "The kinds of machines", func() []scenarios.Table { return []scenarios.Table{kindTable(cat.Kinds)} }),
 	}
 	for _, k := range cat.Kinds {
-		topics = append(topics, topic(k.Name, "Machines of this kind: keys, verbs, probes, facts", func() []scenarios.Table { return scenarios.KindReference(k) }))
+		reference := func() []scenarios.Table { return scenarios.KindReference(k) }
+		topics = append(topics, topic(k.Name, "Machines of this kind: keys, verbs, probes, facts", reference))
 	}
 	return topics
 }
