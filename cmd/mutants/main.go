@@ -44,8 +44,8 @@ func main() {
 // atOnce is how many bugs are planted at a time: one builds while the other plays.
 const atOnce = 2
 
-// hunt plants the bugs of these patches, or of all, in the module at root, and prints them in their order. It returns how many
-// were not killed as they should. The error is for what keeps it from going on.
+// hunt plants the bugs of these patches, or of all, in the module at root, and prints them in their order. It returns
+// how many were not killed as they should. The error is for what keeps it from going on.
 func hunt(root string, patches []string, w io.Writer) (alive int, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return 0, err

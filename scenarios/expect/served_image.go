@@ -121,7 +121,8 @@ func (s *served) breaches() []Breach {
 		return []Breach{breach(x.At, true, "%s says that it serves image %q, and the newest that it had committed was %s",
 			x.Machine, says, x.Image.ID)}
 	case s.count > 0:
-		return []Breach{breach(s.last, false, "%s took over with image %s, of %s, and %d of %d reads and files are not of it: %s",
+		return []Breach{breach(s.last, false,
+			"%s took over with image %s, of %s, and %d of %d reads and files are not of it: %s",
 			x.Machine, x.Image.ID, clock(x.Image.Snapshot), s.count, s.seen, join(s.wrong, s.count))}
 	}
 	return nil

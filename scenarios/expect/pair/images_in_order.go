@@ -63,7 +63,8 @@ func (o *order) next(e *sim.Event) {
 			o.open, o.begun[e.Value] = e.Value, true
 		case pair.FactSyncCommitted:
 			if !o.committed[e.Value] {
-				wrong("%s took image %s for committed at %s, and %s had not committed it", e.Machine, e.Value, told(e.At), o.Standby)
+				wrong("%s took image %s for committed at %s, and %s had not committed it",
+					e.Machine, e.Value, told(e.At), o.Standby)
 			}
 			o.open = ""
 		case pair.FactSyncAborted, sim.FactBooted, sim.FactRestarted, sim.FactPoweredOff, sim.FactCrashed, sim.FactStopped:
