@@ -304,8 +304,9 @@ func TestFirstSyncGrowsWithTheData(t *testing.T) {
 	}
 }
 
-// D-44, D-INV-6: the power fails in the middle of a takeover. Before the role is durable the unit is a standby again, and takes over anew; as soon as
-// the address has moved it is what it was about to be: one that forgot would be a standby of nobody.
+// D-44, D-INV-6: the power fails in the middle of a takeover. Before the role is durable the unit is a standby again, and
+// takes over anew; as soon as the address has moved it is what it was about to be: one that forgot would be a standby of
+// nobody.
 func TestPowerLossInTakeover(t *testing.T) {
 	for _, c := range []struct {
 		moment func(event) bool

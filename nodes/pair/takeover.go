@@ -61,9 +61,9 @@ func (u *Unit) warnOfOwner(end time.Duration) {
 	}
 }
 
-// bind takes the virtual address and announces it, so that clients find its owner at once (D-30, D-31, D-48, D-LIV-3).
-// No other unit has it while the pair is whole: a standby binds it only after a takeover (D-INV-1). Where that fails clients still find the
-// unit at its own address, and the operator is told.
+// bind takes the virtual address and announces it, so that clients find its owner at once (D-30, D-31, D-48,
+// D-LIV-3). No other unit has it while the pair is whole: a standby binds it only after a takeover (D-INV-1). Where
+// that fails clients still find the unit at its own address, and the operator is told.
 func (u *Unit) bind() {
 	a := u.record.Pair.VirtualIP
 	name, own, ok := u.interfaceOf(a)
