@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"runtime/debug"
@@ -44,6 +45,9 @@ type Batch struct {
 	World     func(seed uint64) sim.World // makes an empty one
 	Jobs      int                         // how many turns are played at once; below 1 counts as 1
 	Twice     int                         // every so many-th turn is played twice, and has to come out the same; 0: none
+	// Watch is told of the world of each turn before it is played, and done is called when it is over; nil: nobody watches. Turns go
+	// side by side. A second play of a turn is not watched: that it comes out the same shows that watching changes nothing.
+	Watch func(t Turn, s *Scenario, w sim.World) (done func() error, err error)
 }
 
 // Result is a turn that was played.
@@ -126,10 +130,10 @@ func (b *Batch) start(ctx context.Context, turns iter.Seq[Turn]) <-chan *slot {
 // play plays one turn, and every so many-th once more.
 func (b *Batch) play(t Turn, n int) *Outcome {
 	begin := time.Now() //nolint:forbidigo // What a play takes in life is told, and decides nothing.
-	o := b.once(t)
+	o := b.once(t, b.Watch)
 	o.Wall = time.Since(begin) //nolint:forbidigo // As above.
 	if b.Twice > 0 && n%b.Twice == 0 && o.Err == nil && o.Run.Failure == nil {
-		if again := b.once(t); again.Err != nil {
+		if again := b.once(t, nil); again.Err != nil {
 			o.Err = fmt.Errorf("played once more with seed %d: %w", t.Seed, again.Err)
 		} else if again.Hash != o.Hash {
 			o.Err = fmt.Errorf("played twice with seed %d, and it went two ways: hash %016x, then %016x; "+
@@ -140,7 +144,7 @@ func (b *Batch) play(t Turn, n int) *Outcome {
 }
 
 // once plays a turn in a new world.
-func (b *Batch) once(t Turn) (o *Outcome) {
+func (b *Batch) once(t Turn, watch func(Turn, *Scenario, sim.World) (func() error, error)) (o *Outcome) {
 	failed := func(err error) *Outcome {
 		return &Outcome{Scenario: &Scenario{Name: t.Case.File.Name, Case: t.Case.Name, Seed: t.Seed},
 			Verdict: expect.Inconclusive, Err: err}
@@ -154,7 +158,19 @@ func (b *Batch) once(t Turn) (o *Outcome) {
 	if err != nil {
 		return failed(err)
 	}
-	return s.Play(b.World(t.Seed), b.Catalogue)
+	w := b.World(t.Seed)
+	if watch == nil {
+		return s.Play(w, b.Catalogue)
+	}
+	done, err := watch(t, s, w)
+	if err != nil {
+		return failed(errors.Join(err, w.Close()))
+	}
+	o = s.Play(w, b.Catalogue)
+	if err := done(); err != nil {
+		o.Err = errors.Join(o.Err, err)
+	}
+	return o
 }
 
 // ranges gathers, by case, what a whole range of seeds is judged on.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -16,11 +17,12 @@ import (
 
 	"firedrill/reports"
 	"firedrill/scenarios"
+	"firedrill/sim"
 )
 
 // exports are what a run writes for other programs, where it is asked to.
 type exports struct {
-	junitFile, openMetricsFile, metricsAddress string
+	junitFile, openMetricsFile, metricsAddress, pcapDir string
 
 	junit   *reports.JUnit
 	metrics *reports.Metrics
@@ -31,6 +33,7 @@ func (e *exports) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&e.junitFile, "junit", "", "write JUnit XML to `FILE`")
 	f.StringVar(&e.openMetricsFile, "openmetrics", "", "write metrics as OpenMetrics text to `FILE`")
+	f.StringVar(&e.pcapDir, "pcap", "", "write every frame to `DIR`, a pcapng file per segment")
 	f.StringVar(&e.metricsAddress, "metrics", "", "serve metrics during the run, :PORT on loopback: `ADDR`")
 }
 
@@ -79,6 +82,21 @@ func (e *exports) serve(stderr io.Writer) error {
 	go func() { _ = e.server.Serve(listener) }() // It ends with Shutdown.
 	_, _ = fmt.Fprintf(stderr, "firedrill: metrics at http://%s/metrics\n", listener.Addr())
 	return nil
+}
+
+// watch writes the frames of a play to pcapDir/SCENARIO/VALUES/seed-N.
+func (e *exports) watch(t scenarios.Turn, s *scenarios.Scenario, w sim.World) (func() error, error) {
+	world, able := w.(sim.Capturer)
+	if !able {
+		return nil, errors.New("--pcap: this world does not show its frames")
+	}
+	dir := filepath.Join(e.pcapDir, filepath.FromSlash(s.Case), fmt.Sprintf("seed-%d", t.Seed))
+	c, err := reports.NewCapture(dir, s.Start)
+	if err != nil {
+		return nil, err
+	}
+	world.Capture(c.Frame)
+	return c.Close, nil
 }
 
 // add counts a result.

@@ -88,6 +88,9 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice,
 		World: func(seed uint64) sim.World { return virtual.New(seed) },
 	}
+	if o.pcapDir != "" {
+		batch.Watch = o.watch
+	}
 	err = batch.Play(ctx, scenarios.Turns(r.cases(), seeds), r.take)
 	interrupted := errors.Is(err, context.Canceled)
 	if interrupted {
