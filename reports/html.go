@@ -131,7 +131,8 @@ func NewPage(all []*Results) *Page {
 func newShown(r *Run) Shown {
 	f := r.Focus()
 	s := Shown{Run: r, Headline: r.Headline(), Phases: phases(&r.Play)}
-	s.Data = Drawing{End: r.VirtualSeconds, Verdict: string(r.Verdict), From: f.From, Until: f.Until, Cause: f.From, Marked: f.any,
+	s.Data = Drawing{End: r.VirtualSeconds, Verdict: string(r.Verdict), From: f.From, Until: f.Until,
+		Cause: f.From, Marked: f.any,
 		What: s.What, Steps: r.Steps, Faults: r.Faults, Machines: r.Machines, Clients: r.Clients, Breaches: r.Breaches}
 	s.Claims = slices.Clone(r.Claims)
 	slices.SortStableFunc(s.Claims, func(a, b Claim) int { return told(a.Verdict) - told(b.Verdict) })

@@ -122,7 +122,8 @@ func (j *JUnit) Write(w io.Writer) error {
 }
 
 func (t *test) testcase() junit.Testcase {
-	c := junit.Testcase{Name: show(t.claim), Classname: show(strings.ReplaceAll(t.of, "/", ".")), Time: virtualTime(t.virtual)}
+	c := junit.Testcase{Name: show(t.claim), Classname: show(strings.ReplaceAll(t.of, "/", ".")),
+		Time: virtualTime(t.virtual)}
 	lines := make([]string, 0, len(t.text))
 	for _, line := range t.text {
 		lines = append(lines, show(line))

@@ -23,7 +23,8 @@ type Metrics struct {
 
 // phaseBuckets are the bounds of the phases of a takeover, in seconds: from the time of a frame to
 // that of a backup.
-var phaseBuckets = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600}
+var phaseBuckets = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 15, 30,
+	45, 60, 90, 120, 180, 300, 600, 1800, 3600}
 
 // NewMetrics makes the metrics of a batch.
 func NewMetrics() *Metrics {
@@ -39,7 +40,8 @@ func NewMetrics() *Metrics {
 		virtual:    counter("virtual_seconds_total", "Virtual time that was played."),
 		wall:       counter("wall_seconds_total", "Time in life that the plays took, side by side ones added up."),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "firedrill", Name: "takeover_phase_seconds",
-			Help: "How long each phase of a takeover lasted, in virtual time.", Buckets: phaseBuckets}, []string{"scenario", "phase"}),
+			Help: "How long each phase of a takeover lasted, in virtual time.", Buckets: phaseBuckets},
+			[]string{"scenario", "phase"}),
 	}
 	for _, c := range []prometheus.Collector{m.plays, m.lost, m.operations, m.virtual, m.phases} {
 		m.file.MustRegister(c)

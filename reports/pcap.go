@@ -42,7 +42,8 @@ func (c *Capture) Frame(segment string, at time.Duration, frame []byte) {
 	if c.err != nil {
 		return
 	}
-	c.err = f.pcap.WritePacket(gopacket.CaptureInfo{Timestamp: c.start.Add(at), CaptureLength: len(frame), Length: len(frame)}, frame)
+	info := gopacket.CaptureInfo{Timestamp: c.start.Add(at), CaptureLength: len(frame), Length: len(frame)}
+	c.err = f.pcap.WritePacket(info, frame)
 }
 
 func (c *Capture) open(segment string) (*captureFile, error) {

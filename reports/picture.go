@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -322,7 +323,7 @@ func (p *Picture) addMoments(o *scenarios.Outcome, centre time.Duration) {
 		}
 	}
 	all := Timeline(o.Run, also)
-	n, _ := slices.BinarySearchFunc(all, centre, func(m Moment, at time.Duration) int { return int(min(1, max(-1, m.At-at))) })
+	n, _ := slices.BinarySearchFunc(all, centre, func(m Moment, at time.Duration) int { return cmp.Compare(m.At, at) })
 	first := max(0, min(n-momentsMax/2, len(all)-momentsMax))
 	for _, m := range all[first:min(len(all), first+momentsMax)] {
 		p.Moments = append(p.Moments, Line{Seconds(m.At), m.Text})

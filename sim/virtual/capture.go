@@ -110,8 +110,9 @@ func (c *capture) arp(p *packet) {
 	if p.arp.sender.IsValid() {
 		sender = p.arp.sender
 	}
-	a := &layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
-		Operation: layers.ARPRequest, SourceHwAddress: p.from.hardware(), SourceProtAddress: sender.AsSlice(),
+	a := &layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+		ProtAddressSize: 4,
+		Operation:       layers.ARPRequest, SourceHwAddress: p.from.hardware(), SourceProtAddress: sender.AsSlice(),
 		DstHwAddress: make([]byte, 6), DstProtAddress: p.to.own.Addr().AsSlice()}
 	if p.arp.target.IsValid() {
 		a.DstProtAddress = p.arp.target.AsSlice()
