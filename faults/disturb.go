@@ -20,7 +20,7 @@ const (
 // the first quarter of its stretch and lasts for a quarter to a half of it. Each is an entry of its own; as a whole they have to
 // hit something once in a batch.
 type Disturb struct {
-	Targets []string      `yaml:"disturb" ref:"segment all" doc:"segments, with the machines on them; all: every one, management too"`
+	Targets []string      `yaml:"disturb" ref:"segment all" doc:"segments and the machines on them; all: every one, management too"`
 	With    []string      `yaml:"with" choices:"cut refuse degrade hold unplug split power_off crash pause freeze suspend" doc:"only these faults (all of them)"` //nolint:lll // A tag cannot be broken.
 	Every   time.Duration `yaml:"every" doc:"how far the faults are apart"`
 	For     time.Duration `yaml:"for" doc:"for how long (to the end of the drill)"`

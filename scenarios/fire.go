@@ -103,7 +103,8 @@ func (p *play) fireNext(q *sequence, i int) {
 
 // concerns reports whether the play has to see a fact before whoever noted it goes on.
 func (p *play) concerns(e sim.Event) bool {
-	return p.roles.concerns(&e) || p.done.concerns(&e) || slices.ContainsFunc(p.sequences, func(q *sequence) bool { return p.awaits(q, &e) })
+	return p.roles.concerns(&e) || p.done.concerns(&e) ||
+		slices.ContainsFunc(p.sequences, func(q *sequence) bool { return p.awaits(q, &e) })
 }
 
 // observe keeps the books about roles and progress, and fires the steps that waited for the fact.

@@ -250,7 +250,8 @@ func (b *builder) checkNames() {
 		}
 		for _, path := range paths(b.s.Segments) {
 			if strings.HasPrefix(path, e.key+"-") {
-				b.fault(e.at, "clients %s may have a machine %q, which is a segment that joins others; call the clients otherwise", e.key, path)
+				b.fault(e.at, "clients %s may have a machine %q, which is a segment that joins others; call the clients otherwise",
+					e.key, path)
 			}
 		}
 		for n := 1; n <= min(b.s.Clients[i].Count, maxCount); n++ {

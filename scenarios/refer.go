@@ -115,7 +115,8 @@ func (b *builder) names(kind string) []string {
 		names = []string{"all"}
 	case "address":
 	default:
-		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, procedure, measure, fact, hazard, claim, address, all", kind))
+		panic(fmt.Sprintf("ref %q is none of segment, machine, clients, step, procedure, measure, fact, hazard, claim, address, all",
+			kind))
 	}
 	return names
 }

@@ -43,7 +43,8 @@ type group struct {
 func newResults(
 	o *options, selections []selection, seeds *scenarios.Seeds, stdout, stderr io.Writer,
 ) (*results, error) {
-	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), exports: &o.exports, groups: map[string]*group{}}
+	r := &results{stdout: stdout, stderr: stderr, trace: o.trace, begin: time.Now(), exports: &o.exports,
+		groups: map[string]*group{}}
 	if !o.json {
 		r.text = reports.NewText(stdout, wantsColour(stdout))
 	}

@@ -113,7 +113,7 @@ func (l *lab) fate(patch string) fate {
 	return f
 }
 
-func (f *fate) print(out io.Writer) {
+func (f *fate) print(out *bufio.Writer) {
 	word, lines := "killed", make([]string, len(f.kill))
 	for i, claim := range f.kill {
 		lines[i] = "by " + claim

@@ -15,7 +15,7 @@ type Gauge struct {
 	From       string `yaml:"from" ref:"step procedure fact" doc:"when it begins: a step, the end of a procedure, or a fact"`
 	To         string `yaml:"to" ref:"step procedure fact" doc:"when it ends: the next of these since it began"`
 	Of         string `yaml:"of" ref:"machine" doc:"only facts of this machine or role"`
-	Operations string `yaml:"operations" ref:"clients" doc:"in place of a time: how many operations of these clients succeed meanwhile"`
+	Operations string `yaml:"operations" ref:"clients" doc:"in place of a time: operations of these clients that succeed meanwhile"`
 }
 
 // Check finds a gauge without an end.

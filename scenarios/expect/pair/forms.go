@@ -2,98 +2,49 @@ package pair
 
 import "firedrill/scenarios/expect"
 
-// Forms are the claims about pairs.
+// Forms are the claims about pairs. All of them are judged though nobody asks.
 func Forms() []expect.Form {
-	return []expect.Form{
-		{
-			Name: "takeover", Kinds: kinds,
-			Doc:      "a standby takes over in the window of D-46, or in that of the scenario",
-			New:      func() expect.Claim { return &Takeover{} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&everyTakeover{}} },
-		},
-		{
-			Name: "no_silent_merge", Kinds: kinds,
-			Doc:      "after a takeover nothing is copied between the units until they are set up again",
-			New:      func() expect.Claim { return &NoSilentMerge{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&NoSilentMerge{All: "all"}} },
-		},
-		{
-			Name: "erase_after_pairing", Kinds: kinds,
-			Doc:      "a unit is erased if and only if it was paired as standby",
-			New:      func() expect.Claim { return &EraseAfterPairing{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&EraseAfterPairing{All: "all"}} },
-		},
-		{
-			Name: "standby_takes_no_write", Kinds: kinds,
-			Doc:      "a standby acknowledges no client's write",
-			New:      func() expect.Claim { return &StandbyTakesNoWrite{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&StandbyTakesNoWrite{All: "all"}} },
-		},
-		{
-			Name: "restricted_operations", Kinds: kinds,
-			Doc:      "units in service refuse what their menu leaves out, and nothing changes by it",
-			New:      func() expect.Claim { return &RestrictedOperations{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&RestrictedOperations{All: "all"}} },
-		},
-		{
-			Name: "role_changes", Kinds: kinds,
-			Doc:      "no role changes by itself but that of a standby which takes over",
-			New:      func() expect.Claim { return &RoleChanges{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&RoleChanges{All: "all"}} },
-		},
-		{
-			Name: "parameters_equal", Kinds: kinds,
-			Doc:      "both units go by the same settings whenever they are connected",
-			New:      func() expect.Claim { return &ParametersEqual{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&ParametersEqual{All: "all"}} },
-		},
-		{
-			Name: "images_in_order", Kinds: kinds,
-			Doc:      "images are begun and committed one after the other",
-			New:      func() expect.Claim { return &ImagesInOrder{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&ImagesInOrder{All: "all"}} },
-		},
-		{
-			Name: "syncs_at_boundaries", Kinds: kinds,
-			Doc:      "a sync starts at each boundary of the schedule",
-			New:      func() expect.Claim { return &SyncsAtBoundaries{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&SyncsAtBoundaries{All: "all"}} },
-		},
-		{
-			Name: "pairing_concludes", Kinds: kinds,
-			Doc:      "setting up ends in time, one way or the other",
-			New:      func() expect.Claim { return &PairingConcludes{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&PairingConcludes{All: "all"}} },
-		},
-		{
-			Name: "clients_follow", Kinds: kinds,
-			Doc:      "clients of the virtual address reach the unit that took over",
-			New:      func() expect.Claim { return &ClientsFollow{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&ClientsFollow{All: "all"}} },
-		},
-		{
-			Name: "newest_copy_kept", Kinds: kinds,
-			Doc:      "setting up again destroys no newest copy",
-			New:      func() expect.Claim { return &NewestCopyKept{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&NewestCopyKept{All: "all"}} },
-		},
-		{
-			Name: "moves_with_role", Kinds: kinds,
-			Doc:      "modules and devices are there after a takeover",
-			New:      func() expect.Claim { return &MovesWithRole{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&MovesWithRole{All: "all"}} },
-		},
-		{
-			Name: "converged", Kinds: kinds,
-			Doc:      "after the drill every pair that stands is whole again",
-			New:      func() expect.Claim { return &Converged{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&Converged{All: "all"}} },
-		},
-		{
-			Name: "choices", Kinds: kinds,
-			Doc:      "marks the choices that were made where the vendor is silent",
-			New:      func() expect.Claim { return &Choices{All: "all"} },
-			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&Choices{All: "all"}} },
-		},
+	forms := []expect.Form{{
+		Name: "takeover", Kinds: kinds,
+		Doc:      "a standby takes over in the window of D-46, or in that of the scenario",
+		New:      func() expect.Claim { return &Takeover{} },
+		Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&everyTakeover{}} },
+	}}
+	for _, f := range []struct {
+		name, doc string
+		claim     func() expect.Claim
+	}{
+		{"no_silent_merge", "after a takeover nothing is copied between the units until they are set up again",
+			func() expect.Claim { return &NoSilentMerge{All: "all"} }},
+		{"erase_after_pairing", "a unit is erased if and only if it was paired as standby",
+			func() expect.Claim { return &EraseAfterPairing{All: "all"} }},
+		{"standby_takes_no_write", "a standby acknowledges no client's write",
+			func() expect.Claim { return &StandbyTakesNoWrite{All: "all"} }},
+		{"restricted_operations", "units in service refuse what their menu leaves out, and nothing changes by it",
+			func() expect.Claim { return &RestrictedOperations{All: "all"} }},
+		{"role_changes", "no role changes by itself but that of a standby which takes over",
+			func() expect.Claim { return &RoleChanges{All: "all"} }},
+		{"parameters_equal", "both units go by the same settings whenever they are connected",
+			func() expect.Claim { return &ParametersEqual{All: "all"} }},
+		{"images_in_order", "images are begun and committed one after the other",
+			func() expect.Claim { return &ImagesInOrder{All: "all"} }},
+		{"syncs_at_boundaries", "a sync starts at each boundary of the schedule",
+			func() expect.Claim { return &SyncsAtBoundaries{All: "all"} }},
+		{"pairing_concludes", "setting up ends in time, one way or the other",
+			func() expect.Claim { return &PairingConcludes{All: "all"} }},
+		{"clients_follow", "clients of the virtual address reach the unit that took over",
+			func() expect.Claim { return &ClientsFollow{All: "all"} }},
+		{"newest_copy_kept", "setting up again destroys no newest copy",
+			func() expect.Claim { return &NewestCopyKept{All: "all"} }},
+		{"moves_with_role", "modules and devices are there after a takeover",
+			func() expect.Claim { return &MovesWithRole{All: "all"} }},
+		{"converged", "after the drill every pair that stands is whole again",
+			func() expect.Claim { return &Converged{All: "all"} }},
+		{"choices", "marks the choices that were made where the vendor is silent",
+			func() expect.Claim { return &Choices{All: "all"} }},
+	} {
+		forms = append(forms, expect.Form{Name: f.name, Kinds: kinds, Doc: f.doc, New: f.claim,
+			Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{f.claim()} }})
 	}
+	return forms
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
@@ -171,9 +170,4 @@ func without(list, holes []expect.Interval) []expect.Interval {
 		}
 	}
 	return rest
-}
-
-// holdsAll reports whether both units were connected all the time.
-func holdsAll(connected []expect.Interval, from, until time.Duration) bool {
-	return slices.ContainsFunc(connected, func(i expect.Interval) bool { return i.From <= from && until <= i.Until })
 }
