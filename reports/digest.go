@@ -132,7 +132,7 @@ const (
 // scenario, in the order of their names. A link below a folder is not followed, so that `latest`
 // does not count twice. A play that lies there several times counts once.
 func Read(dirs ...string) ([]*Results, error) {
-	r := reader{by: map[string]*Results{}}
+	r := reader{by: map[string]*Results{}, most: playsMax}
 	for _, dir := range dirs {
 		before := r.count
 		if err := r.walk(dir); err != nil {
@@ -168,6 +168,7 @@ func (r *reader) walk(dir string) error {
 type reader struct {
 	by    map[string]*Results
 	count int // of plays read
+	most  int // that are read
 }
 
 func (r *reader) of(scenario string) *Results {
@@ -192,8 +193,8 @@ func (r *reader) plays(name string) error {
 			return nil
 		case err != nil:
 			return fmt.Errorf("%s: %w", name, err)
-		case r.count == playsMax:
-			return fmt.Errorf("%s: want at most %d plays", name, playsMax)
+		case r.count == r.most:
+			return fmt.Errorf("%s: want at most %d plays", name, r.most)
 		}
 		r.count++
 		to := r.of(next.Name)

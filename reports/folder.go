@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,45 @@ type Folder struct {
 	wall   []wallTime
 	// Again is the command that plays an outcome once more; nil: the report names the case alone.
 	Again   func(o *scenarios.Outcome) string
-	results Results
+	results Results // with the plays that spool could not take
+	spool   spool
+	plays   int
+}
+
+// spool keeps the lines of plays.jsonl on the disk until they can be sorted: a batch may have more plays than memory is for.
+type spool struct {
+	file *os.File // nil: nothing was put there yet
+	size int64
+}
+
+// put appends lines, all of them or nothing.
+func (s *spool) put(name string, text []byte) (err error) {
+	if s.file == nil {
+		if s.file, err = os.Create(name); err != nil {
+			s.file = nil
+			return err
+		}
+	}
+	if _, err = s.file.WriteAt(text, s.size); err != nil {
+		return errors.Join(err, s.file.Truncate(s.size))
+	}
+	s.size += int64(len(text))
+	return nil
+}
+
+// take returns what was put there, and takes it off the disk.
+func (s *spool) take(scenario string) ([]Digest, error) {
+	if s.file == nil {
+		return nil, nil
+	}
+	name := s.file.Name()
+	r := reader{by: map[string]*Results{}, most: math.MaxInt}
+	err := r.plays(name)
+	if err == nil {
+		err = errors.Join(s.file.Close(), os.Remove(name))
+	}
+	s.file = nil
+	return r.of(scenario).Plays, err
 }
 
 type wallTime struct {
@@ -104,13 +143,31 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 		run.Again = f.Again(o)
 	}
 	f.results.Name = o.Scenario.Name
-	f.results.Plays = append(f.results.Plays, newDigest(&run.Play))
+	f.plays++
+	full := f.note(newDigest(&run.Play))
 	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
 	dir := f.Play(o)
-	if !trace && len(f.results.Plays) > playsInFull {
-		return os.RemoveAll(dir) // An earlier batch may have left one.
+	if !trace && f.plays > playsInFull {
+		return errors.Join(full, os.RemoveAll(dir)) // An earlier batch may have left one.
 	}
 	f.results.keep(&run)
+	return errors.Join(full, writePlay(dir, o, &run, trace))
+}
+
+// note keeps a play in short, on the disk or, where that is full, in memory.
+func (f *Folder) note(d Digest) error {
+	text, err := encode(line{Name: f.results.Name, Digest: &d}, "")
+	if err == nil {
+		err = f.spool.put(filepath.Join(f.Path, "plays.jsonl.part"), text)
+	}
+	if err != nil {
+		f.results.Plays = append(f.results.Plays, d)
+	}
+	return err
+}
+
+// writePlay writes the files of one play.
+func writePlay(dir string, o *scenarios.Outcome, run *Run, trace bool) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -140,6 +197,11 @@ func (f *Folder) AddRange(of string, j scenarios.Judged) {
 
 // writeReport writes plays.jsonl and report.html.
 func (f *Folder) writeReport() error {
+	spooled, err := f.spool.take(f.results.Name)
+	if err != nil {
+		return err
+	}
+	f.results.Plays = append(f.results.Plays, spooled...)
 	f.results.sort()
 	text, err := f.results.encode()
 	if err == nil {

@@ -174,7 +174,7 @@ func (b *Batch) once(t Turn, watch func(Turn, *Scenario, sim.World) (func() erro
 }
 
 // ranges gathers, by case, what a whole range of seeds is judged on.
-type ranges map[*Case][]expect.Judgement
+type ranges map[*Case]*expect.Range
 
 // add returns what the range shows when the turn completes it.
 func (r ranges) add(t Turn, o *Outcome) []Judged {
@@ -182,12 +182,16 @@ func (r ranges) add(t Turn, o *Outcome) []Judged {
 	if t.Seed < seeds.First || t.Seed > seeds.Last || o.Judgement == nil || o.Err != nil {
 		return nil
 	}
-	r[t.Case] = append(r[t.Case], expect.Judgement{Some: o.Judgement.Some, Chances: o.Judgement.Chances})
-	if uint64(len(r[t.Case])-1) != seeds.Last-seeds.First {
+	if r[t.Case] == nil {
+		r[t.Case] = new(expect.Range)
+	}
+	of := r[t.Case]
+	of.Add(o.Judgement)
+	if of.Plays-1 != seeds.Last-seeds.First {
 		return nil
 	}
 	var list []Judged
-	for _, j := range expect.JudgeBatch(r[t.Case]) {
+	for _, j := range of.Judge() {
 		list = append(list, Judged{Name: j.Claim, Text: j.Claim + ": " + j.Subject, Asked: j.Asked, Finding: j.Finding})
 	}
 	delete(r, t.Case)

@@ -214,6 +214,7 @@ func start(binary, scenario, out string, jobs, seeds int) (*process, error) {
 	p := &process{out: out, command: exec.Command(binary, "run", scenario, "--seeds", fmt.Sprintf("1..%d", seeds),
 		"--jobs", strconv.Itoa(jobs), "--json", "--out", out)}
 	p.command.Stderr = &p.said
+	p.command.Env = append(os.Environ(), "GOGC=50") // Garbage that is not collected yet is not what a process keeps.
 	stdout, err := p.command.StdoutPipe()
 	if err != nil {
 		return nil, err

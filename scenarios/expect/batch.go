@@ -1,6 +1,9 @@
 package expect
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Sighting is whether a hazard that is to be seen in some seed was seen in this one.
 type Sighting struct {
@@ -14,40 +17,48 @@ type Chance struct {
 	Hit         bool
 }
 
-// JudgeBatch judges what no single run can be judged on: a hazard that is to be seen in some seed has to be seen in
-// one, and a fault with a probability has to hit once. It is asked for all plays of one case, over the file's whole
-// range of seeds, and returns one finding for each thing that did not come about: a violation for a hazard, vacuous
-// for a fault.
-func JudgeBatch(plays []Judgement) []Judged {
-	var found []Judged
-	if len(plays) == 0 {
-		return nil
-	}
-	for n, s := range plays[0].Some {
-		seen := false
-		for _, p := range plays {
-			seen = seen || n < len(p.Some) && p.Some[n].Seen
+// Range gathers what no single run can be judged on, and keeps no run: a hazard that is to be seen in some seed has to be
+// seen in one, and a fault with a probability has to hit once. It is told of all plays of one case, over the file's whole
+// range of seeds.
+type Range struct {
+	Plays   uint64
+	some    []Sighting
+	chances []Chance // by step, in the order in which they were first taken
+}
+
+// Add tells of one more play.
+func (r *Range) Add(j *Judgement) {
+	r.Plays++
+	for n, s := range j.Some {
+		if n == len(r.some) {
+			r.some = append(r.some, Sighting{Hazard: s.Hazard})
 		}
-		if !seen {
-			text := fmt.Sprintf("%s was to show itself in some seed, and did in none of %d", s.Hazard, len(plays))
+		r.some[n].Seen = r.some[n].Seen || s.Seen
+	}
+	for _, c := range j.Chances {
+		n := slices.IndexFunc(r.chances, func(known Chance) bool { return known.Step == c.Step })
+		if n < 0 {
+			r.chances = append(r.chances, c)
+		} else {
+			r.chances[n].Hit = r.chances[n].Hit || c.Hit
+		}
+	}
+}
+
+// Judge returns one finding for each thing that did not come about: a violation for a hazard, vacuous for a fault.
+func (r *Range) Judge() []Judged {
+	var found []Judged
+	for _, s := range r.some {
+		if !s.Seen {
+			text := fmt.Sprintf("%s was to show itself in some seed, and did in none of %d", s.Hazard, r.Plays)
 			found = append(found, Judged{Claim: (&HazardShows{}).Name(), Asked: true, Finding: Finding{
 				Verdict: Violation, Subject: s.Hazard, Evidence: []string{text},
 				Breaches: []Breach{{Text: text, Firm: true}}}})
 		}
 	}
-	var steps []Chance
-	hit := map[string]bool{}
-	for _, p := range plays {
-		for _, c := range p.Chances {
-			if _, known := hit[c.Step]; !known {
-				steps = append(steps, c)
-			}
-			hit[c.Step] = hit[c.Step] || c.Hit
-		}
-	}
-	for _, c := range steps {
-		if !hit[c.Step] {
-			text := fmt.Sprintf("step %s hit nothing in any of %d plays: %s", c.Step, len(plays), c.Fault)
+	for _, c := range r.chances {
+		if !c.Hit {
+			text := fmt.Sprintf("step %s hit nothing in any of %d plays: %s", c.Step, r.Plays, c.Fault)
 			found = append(found, Judged{Claim: "faults", Asked: true, Finding: Finding{
 				Verdict: Vacuous, Subject: c.Step, Evidence: []string{text}}})
 		}

@@ -20,7 +20,7 @@ type Judgement struct {
 	// Vacuous says why the run proved nothing: steps that missed, faults that hit nothing, claims that had nothing
 	// to judge.
 	Vacuous []string
-	// Some and Chances are what only a whole batch can be judged on: see JudgeBatch.
+	// Some and Chances are what only a whole batch can be judged on: see Range.
 	Some    []Sighting
 	Chances []Chance
 }

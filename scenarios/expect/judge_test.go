@@ -226,7 +226,7 @@ func TestOrderOfClaims(t *testing.T) {
 	}
 }
 
-func TestJudgeBatch(t *testing.T) {
+func TestRange(t *testing.T) {
 	some := []expect.Claim{&expect.HazardShows{Hazard: "HZ", Seen: expect.SeenSomeSeed}}
 	play := func(seen, hit bool) expect.Judgement {
 		r := made.Run(kind, nil, units)
@@ -241,14 +241,21 @@ func TestJudgeBatch(t *testing.T) {
 		}
 		return expect.Judge(r, nil, some, []expect.Hazard{h})
 	}
-	if found := expect.JudgeBatch([]expect.Judgement{play(false, true), play(true, false)}); len(found) != 0 {
+	judge := func(plays ...expect.Judgement) []expect.Judged {
+		var of expect.Range
+		for i := range plays {
+			of.Add(&plays[i])
+		}
+		return of.Judge()
+	}
+	if found := judge(play(false, true), play(true, false)); len(found) != 0 {
 		t.Errorf("each came about once; found %+v", found)
 	}
-	found := expect.JudgeBatch([]expect.Judgement{play(false, false), play(false, false)})
+	found := judge(play(false, false), play(false, false))
 	if len(found) != 2 || found[0].Verdict != expect.Violation || found[1].Verdict != expect.Vacuous {
 		t.Errorf("want a violation for the hazard and vacuous for the fault, have %+v", found)
 	}
-	if expect.JudgeBatch(nil) != nil {
+	if judge() != nil {
 		t.Error("a batch without plays has nothing to say")
 	}
 }
