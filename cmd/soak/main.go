@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,8 +87,12 @@ func soak(scenario string, seeds int, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("%d seeds, each played in two processes: %d mismatches, %.0f s\n", seeds, r.mismatches, time.Since(began).Seconds())
+	say("%d seeds, each played in two processes: %d plays differ, and %d of %d files; %.0f s\n", seeds, r.mismatches,
+		len(r.unlike), r.files, time.Since(began).Seconds())
 	for i, p := range r.processes {
+		if p.status == statusFault {
+			err = errors.Join(err, fmt.Errorf("--jobs %d found a fault of firedrill's own", jobs[i]))
+		}
 		if p.late == 0 {
 			say("  --jobs %d: too few plays to tell how its memory grows\n", jobs[i])
 			continue
@@ -101,6 +106,9 @@ func soak(scenario string, seeds int, w io.Writer) error {
 	}
 	if r.mismatches > 0 {
 		err = errors.Join(err, fmt.Errorf("%d plays differ, first %s", r.mismatches, r.first))
+	}
+	if len(r.unlike) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d files differ, first %s", len(r.unlike), r.unlike[0]))
 	}
 	return err
 }
@@ -166,6 +174,8 @@ func latePlays(seeds int) int {
 type result struct {
 	mismatches int
 	first      string // the play that differed first
+	files      int    // that both wrote
+	unlike     []string
 	processes  [2]*process
 }
 
@@ -176,6 +186,7 @@ type process struct {
 	out         string
 	said        bytes.Buffer
 	early, late int64 // bytes of memory
+	status      int   // that it ended with
 }
 
 // compare plays the seeds in two processes.
@@ -204,7 +215,38 @@ func compare(binary, scenario, dir string, seeds int) (*result, error) {
 			}
 		}
 	}
-	return r, nil
+	for _, p := range r.processes {
+		if err := p.end(); err != nil {
+			return nil, err
+		}
+	}
+	return r, r.compareFiles()
+}
+
+// compareFiles compares what the processes wrote, but for wall.json, which tells how long plays took in life.
+func (r *result) compareFiles() error {
+	one, two := r.processes[0].out, r.processes[1].out
+	return filepath.WalkDir(one, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "wall.json" {
+			return err
+		}
+		inside, err := filepath.Rel(one, name)
+		if err != nil {
+			return err
+		}
+		a, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(two, inside))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if r.files++; err != nil || !bytes.Equal(a, b) {
+			r.unlike = append(r.unlike, inside)
+		}
+		return nil
+	})
 }
 
 func start(binary, scenario, out string, jobs, seeds int) (*process, error) {
@@ -224,7 +266,7 @@ func start(binary, scenario, out string, jobs, seeds int) (*process, error) {
 	return p, p.command.Start()
 }
 
-// next reads what the process says of play n: everything but how long it took in life, with what it wrote.
+// next reads what the process says of play n: everything but how long it took in life.
 func (p *process) next(n, seeds int) (string, error) {
 	if !p.lines.Scan() {
 		err := errors.Join(p.lines.Err(), p.command.Wait())
@@ -263,6 +305,19 @@ func (p *process) memory() (int64, error) {
 		}
 	}
 	return 0, errors.New("no VmRSS in /proc")
+}
+
+// statusFault is how firedrill ends by a fault of its own: now and then it plays one of its plays twice too.
+const statusFault = 4
+
+// end waits for the process to write what is left. That plays go wrong under disturbance is no matter here.
+func (p *process) end() error {
+	err := p.command.Wait()
+	switch p.status = p.command.ProcessState.ExitCode(); p.status {
+	case 0, 1, 3, statusFault:
+		return nil
+	}
+	return fmt.Errorf("%w: %s", err, bytes.TrimSpace(p.said.Bytes()))
 }
 
 // stop ends the process, if it has not ended by itself.
