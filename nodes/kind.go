@@ -120,7 +120,7 @@ type Dialect interface {
 	Result(op *Operation, response *http.Response, body []byte, err error) Result
 }
 
-// Result of a client operation. The middle column of truth is the second: an operation that is Failed surely did not happen.
+// Result of a client operation. What is neither ok nor surely failed is unknown, and stays so.
 type Result string
 
 // The three results.
