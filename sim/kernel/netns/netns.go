@@ -1,0 +1,67 @@
+//go:build linux
+
+// Package netns holds network namespaces without a name: a descriptor keeps one alive, and nothing else does. With the last
+// process that has it, the namespace is gone, and all that is in it.
+package netns
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Namespace is one network namespace.
+type Namespace struct{ file *os.File }
+
+// New makes a namespace in which there is a loopback interface, down, and nothing else. It needs CAP_SYS_ADMIN in the user
+// namespace of the process.
+func New() (*Namespace, error) {
+	var made *Namespace
+	err := apart(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a network namespace: %w", err)
+		}
+		var err error
+		made, err = Current()
+		return err
+	})
+	return made, err
+}
+
+// Current is the namespace of the calling thread.
+func Current() (*Namespace, error) {
+	f, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("open a network namespace: %w", err)
+	}
+	return &Namespace{f}, nil
+}
+
+// Do calls act on a thread that is in the namespace. What is opened there stays there: sockets, TAP devices; so does a process
+// that act starts. Goroutines that it starts are elsewhere.
+func (n *Namespace) Do(act func() error) error {
+	return apart(func() error {
+		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter a network namespace: %w", err)
+		}
+		return act()
+	})
+}
+
+// File is the descriptor that keeps the namespace.
+func (n *Namespace) File() *os.File { return n.file }
+
+// Close lets go of the namespace.
+func (n *Namespace) Close() error { return n.file.Close() }
+
+// apart calls act on a thread of its own, which ends with it: no other goroutine ever finds itself in the wrong namespace.
+func apart(act func() error) error {
+	over := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // It is never unlocked, which ends the thread.
+		over <- act()
+	}()
+	return <-over
+}
