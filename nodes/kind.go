@@ -109,7 +109,10 @@ func (a Answer) Field(name string) string { return Fact{Attrs: a.Fields}.Attr(na
 // Procedure is a runbook: steps that run one after the other, each when the answer to the one above is there.
 type Procedure struct {
 	Name, Doc string
-	Steps     []string // each one step of the scenario language in flow form: `{step: x, do: y, machine: z}`
+	Args      []Arg // what whoever runs it has to say, such as which machine it is about
+	// Steps are each one step of the scenario language in flow form: `{step: x, do: y, machine: $unit}`, where $unit stands for
+	// the value of that argument. What stands for one that was left out is left out, with its key.
+	Steps []string
 }
 
 // Dialect is how one sort of software is spoken to by clients.

@@ -48,6 +48,11 @@ func checkKind(k *nodes.Kind) []error {
 			wrong = append(wrong, fmt.Errorf("kind %s: probe %q is one that every kind has", k.Name, p.Name))
 		}
 	}
+	for i := range k.Procedures {
+		if err := checkRunbook(&k.Procedures[i]); err != nil {
+			wrong = append(wrong, fmt.Errorf("kind %s: %w", k.Name, err))
+		}
+	}
 	for _, r := range k.Roles {
 		if slices.Contains(reserved, r) {
 			wrong = append(wrong, fmt.Errorf("kind %s: role %q means something else in a step", k.Name, r))

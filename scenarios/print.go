@@ -62,7 +62,7 @@ func flow(n *node) string {
 }
 
 // bare are the words that mean themselves without quotes.
-var bare = regexp.MustCompile(`^-?[A-Za-z0-9_/.][A-Za-z0-9_/.+%-]*(:[A-Za-z0-9_/.+%-]+)*$`)
+var bare = regexp.MustCompile(`^-?[A-Za-z0-9_/.$][A-Za-z0-9_/.+%-]*(:[A-Za-z0-9_/.+%-]+)*$`)
 
 // flowWord prints a word, in quotes where it had them, or where a reader would take it for
 // something else.

@@ -1,9 +1,9 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"firedrill/faults"
@@ -28,6 +28,17 @@ type Run struct {
 	Procedures []string      `yaml:"run" ref:"procedure" doc:"the procedures, one after the other, beside the timeline"`
 	Pace       time.Duration `yaml:"pace" doc:"how long whoever works takes from an answer to the next step (0s)"`
 	IfRefused  string        `yaml:"if_refused" choices:"stop go-on" doc:"what to do when an answer is not as wanted (stop)"`
+	// With is gone when a scenario is played: its values are in the steps. See withRunbooks.
+	With nodes.Values `yaml:"with" doc:"what the runbooks of a kind ask for: see help KIND"`
+}
+
+// Check finds values that no runbook has taken.
+func (r *Run) Check() error {
+	if r.With != nil {
+		return errors.New("with is for runbooks that come with a kind, in the timeline itself; a procedure of the file has its values " +
+			"in its steps, and a case changes them there: steps: {STEP: {with: {..}}}")
+	}
+	return nil
 }
 
 // The choices of IfRefused.
@@ -186,71 +197,4 @@ func (b *builder) nameProcedures(line map[string]int) {
 			b.manual = append(b.manual, stepName(item))
 		}
 	}
-}
-
-// withRunbooks adds to a file those procedures of the kinds of its machines that it runs by name and does not bring along.
-func withRunbooks(m *notes, root *node, cat *Catalogue) *node {
-	var kinds []string
-	for _, e := range root.get("machines").named() {
-		if k := e.value.get("kind"); k != nil {
-			kinds = append(kinds, k.text)
-		}
-	}
-	for _, name := range runsOf(root) {
-		if name.shape != scalar || root.get("procedures").get(name.text) != nil {
-			continue
-		}
-		for _, k := range cat.Kinds {
-			for _, p := range k.Procedures {
-				if p.Name == name.text && slices.Contains(kinds, k.Name) {
-					root = root.with("procedures", withRunbook(m, root.get("procedures"), name, &p))
-				}
-			}
-		}
-	}
-	return root
-}
-
-// runsOf are the names of all procedures that a file runs or varies.
-func runsOf(root *node) []*node {
-	var names []*node
-	for _, step := range root.get("timeline").list() {
-		names = append(names, step.get("run").list()...)
-	}
-	for _, axis := range root.get("variants").named() {
-		names = append(names, axis.value.get("each_step_of").list()...)
-	}
-	return names
-}
-
-// withRunbook adds a kind's procedure. What is wrong in it is told where the file names it.
-func withRunbook(m *notes, procedures, name *node, p *nodes.Procedure) *node {
-	if procedures == nil {
-		procedures = &node{shape: mapping, at: name.at}
-	}
-	if procedures.shape != mapping {
-		return procedures
-	}
-	text := notes{path: m.path, text: "steps:\n  - " + strings.Join(p.Steps, "\n  - ") + "\n"}
-	root := parseTree(&text)
-	if err := text.err(); err != nil {
-		m.addf(name.at, "procedure %s of the kind: %s", p.Name, text.list[0].Message)
-		return procedures
-	}
-	return procedures.with(p.Name, root.get("steps").moved(name.at))
-}
-
-// moved is a tree of which every part stands at one place.
-func (n *node) moved(at place) *node {
-	c := *n
-	c.at = at
-	c.items = slices.Clone(n.items)
-	for i := range c.items {
-		c.items[i] = c.items[i].moved(at)
-	}
-	c.entries = slices.Clone(n.entries)
-	for i := range c.entries {
-		c.entries[i].at, c.entries[i].value = at, c.entries[i].value.moved(at)
-	}
-	return &c
 }

@@ -7,6 +7,7 @@ import (
 
 	"firedrill/faults"
 	"firedrill/nodes"
+	"firedrill/scenarios/expect"
 )
 
 // Table is one part of the reference: a thing of the language with its words. The tables are made of what the loader decodes
@@ -78,6 +79,8 @@ func (c *Catalogue) ScenarioReference() []Table {
 	for _, r := range requests {
 		tables = append(tables, tableOf(r.verb, r.doc, r.keys()))
 	}
+	measure := Table{"measure", "how long something takes, or how much happens meanwhile",
+		append(entriesOf(&expect.Gauge{}), conditionEntries()...)}
 	verbs := Table{Title: "faults", Doc: "the other verbs: see help faults"}
 	for _, v := range faults.All() {
 		verbs.Entries = append(verbs.Entries, Entry{Word: v.Verb, Doc: v.Doc})
@@ -98,7 +101,7 @@ func (c *Catalogue) ScenarioReference() []Table {
 	for _, f := range worldFacts {
 		facts.Entries = append(facts.Entries, Entry{Word: f.Name, Doc: f.Doc})
 	}
-	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), axis, differs, quantityTable(),
+	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), measure, axis, differs, quantityTable(),
 		facts)
 }
 
@@ -110,6 +113,9 @@ func KindReference(k *nodes.Kind) []Table {
 	}
 	if len(k.Probes) > 0 {
 		tables = append(tables, probeTable("probes", k.Probes))
+	}
+	for i := range k.Procedures {
+		tables = append(tables, procedureTable(&k.Procedures[i]))
 	}
 	words := Table{Title: "roles and states", Doc: "roles stand for whoever has them; both can be awaited by their names"}
 	for _, role := range k.Roles {
@@ -137,6 +143,23 @@ func probeTable(title string, probes []nodes.Probe) Table {
 			a.Word = "with " + a.Word
 			t.Entries = append(t.Entries, a)
 		}
+	}
+	return t
+}
+
+// procedureTable tells what a runbook asks for, and its steps.
+func procedureTable(p *nodes.Procedure) Table {
+	t := Table{Title: "run: " + p.Name, Doc: p.Doc}
+	for _, a := range argEntries(p.Args) {
+		a.Word = "with " + a.Word
+		t.Entries = append(t.Entries, a)
+	}
+	steps, err := stepsOf(p)
+	if err != nil {
+		return t // The catalogue's check says so.
+	}
+	for _, step := range steps.items {
+		t.Entries = append(t.Entries, Entry{Word: stepName(step), Doc: "a step: " + flow(step.with("step", nil))})
 	}
 	return t
 }

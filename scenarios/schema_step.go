@@ -121,6 +121,8 @@ func (s *schemas) verb(form verbForm, patch bool) *schema {
 		s.verbsOfKinds(branch)
 	case "probe":
 		s.probes(branch, patch)
+	case "run":
+		s.runbooks(branch)
 	}
 	if _, answered := form.keys.(*accessKeys); answered {
 		branch.set("want", s.want(answerDocs))
@@ -198,6 +200,18 @@ func (s *schemas) verbsOfKinds(branch *schema) {
 	for _, d := range known {
 		branch.AllOf = append(branch.AllOf, &schema{If: has("do", d.key), Then: withArgs(args[d.key])})
 	}
+}
+
+// runbooks lets the `with` of `run` be what the procedures of the kinds ask for. Which of them need it, only the names tell, and
+// those may be procedures of the file.
+func (s *schemas) runbooks(branch *schema) {
+	with := closed(nil)
+	for _, k := range s.cat.Kinds {
+		for _, p := range k.Procedures {
+			with.Properties = joined(with.Properties, withArgs(p.Args).Properties[0].value.Properties)
+		}
+	}
+	branch.set("with", with)
 }
 
 // withArgs is a step whose `with` has these keys. Values are sent as they are, so any will do.
