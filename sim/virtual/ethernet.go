@@ -162,7 +162,7 @@ func (w *World) carry(p *packet, l *sim.Link) {
 		return
 	}
 	p.corrupt = fate.Corrupt
-	w.trace.Hash().Word(uint64(fate.Arrive))
+	w.Trace().Hash().Word(uint64(fate.Arrive))
 	if fate.Copy > 0 {
 		twin := w.newPacket()
 		*twin = *p
@@ -174,7 +174,7 @@ func (w *World) carry(p *packet, l *sim.Link) {
 
 // hashFrame lets the frame count in the hash of the run.
 func (w *World) hashFrame(p *packet) {
-	h := w.trace.Hash()
+	h := w.Trace().Hash()
 	h.Word(uint64(w.now))
 	h.Word(uint64(p.from.place)<<32 | uint64(p.to.place)<<16 | uint64(p.frame.Size)<<40 | uint64(p.tcp.flags))
 	h.Word(uint64(p.frame.FromPort)<<16 | uint64(p.frame.ToPort) | p.tcp.seq<<32)

@@ -95,7 +95,7 @@ func newMachine(w *World, spec sim.MachineSpec) *machine {
 		t.unwind()
 	}
 	m.disk.OnSync = func(path string) {
-		w.glimpse(m.name, nodes.Fact{Name: sim.FactDiskSync, Value: path})
+		w.Glimpse(w.now, m.name, nodes.Fact{Name: sim.FactDiskSync, Value: path})
 	}
 	m.sockets.init(w.Stream("ports " + spec.Name))
 	return m

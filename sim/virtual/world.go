@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,8 +20,9 @@ import (
 
 // World implements sim.World.
 type World struct {
-	seed uint64
-	now  time.Duration
+	sim.Chronicle
+	*sim.Streams
+	now time.Duration
 
 	events  eventHeap
 	free    []*event
@@ -41,19 +40,10 @@ type World struct {
 	network  *sim.Network
 	segments []*segment
 	machines []*machine
-	streams  map[string]*rand.Rand
 	packets  []*packet // to be used again
 	tap      func(*packet)
 
-	trace    sim.Trace
-	history  []nodes.Operation
-	watchers []*watcher
-	flows    map[flow]string
-}
-
-type watcher struct {
-	match func(sim.Event) bool
-	act   func(sim.Event)
+	flows map[flow]string
 }
 
 var runs atomic.Uint64 // Tells runs apart in the goroutine profile, and decides nothing.
@@ -61,10 +51,9 @@ var runs atomic.Uint64 // Tells runs apart in the goroutine profile, and decides
 // New makes an empty world.
 func New(seed uint64) *World {
 	return &World{
-		seed: seed, patience: patienceDefault,
+		Streams: sim.NewStreams(seed), patience: patienceDefault,
 		label:   strconv.FormatUint(runs.Add(1), 10),
 		network: sim.NewNetwork(seed),
-		streams: map[string]*rand.Rand{},
 		flows:   map[flow]string{},
 	}
 }
@@ -117,15 +106,6 @@ func (w *World) Now() time.Duration { return w.now }
 
 // At implements sim.World.
 func (w *World) At(t time.Duration, act func()) { w.schedule(t, nil).act = act }
-
-// OnFact implements sim.World.
-func (w *World) OnFact(match func(sim.Event) bool, act func(sim.Event)) (cancel func()) {
-	one := &watcher{match, act}
-	w.watchers = append(slices.Clip(w.watchers), one)
-	return func() {
-		w.watchers = slices.DeleteFunc(slices.Clone(w.watchers), func(o *watcher) bool { return o == one })
-	}
-}
 
 // Machine implements sim.World.
 func (w *World) Machine(name string) sim.Machine {
@@ -181,65 +161,20 @@ func (w *World) Owners(segment string, address netip.Addr) []string {
 	return names
 }
 
-// Trace implements sim.World.
-func (w *World) Trace() *sim.Trace { return &w.trace }
-
-// History implements sim.World.
-func (w *World) History() []nodes.Operation { return w.history }
-
 // Record implements sim.World.
 func (w *World) Record(op nodes.Operation) {
-	op.Payload = nil
 	if by := w.flows[flowOf(op.Local, op.Remote)]; by != "" {
 		m := w.machine(by)
 		op.ServedBy, op.Role, op.Epoch = by, m.role.Value, m.role.Epoch
 	}
-	if len(w.history) == cap(w.history) {
-		w.history = slices.Grow(w.history, len(w.history)+64) // Twice as many: they are large to copy.
-	}
-	w.history = append(w.history, op)
-	h := w.trace.Hash()
-	h.Word(op.ID)
-	h.Word(op.Hash)
-	h.Word(uint64(op.Done))
-	h.String(string(op.Result))
-	if op.Result == nodes.ResultOK {
-		w.glimpse(op.ServedBy, nodes.Fact{Name: sim.FactServed, Scope: op.Group, Value: op.Verb + " " + op.Path})
-	}
-}
-
-// glimpse shows a fact to whoever waits for it and keeps it out of the trace: it is too frequent, or said elsewhere.
-func (w *World) glimpse(machine string, f nodes.Fact) {
-	if len(w.watchers) > 0 {
-		w.watch(sim.Event{At: w.now, Seq: -1, Machine: machine, Fact: f})
-	}
+	w.Enter(w.now, op)
 }
 
 // Note implements sim.World.
 func (w *World) Note(f nodes.Fact) { w.note("", f) }
 
 // note adds an event to the trace, and lets whoever waited for it act.
-func (w *World) note(machine string, f nodes.Fact) {
-	w.watch(w.trace.Add(w.now, machine, f))
-}
-
-func (w *World) watch(e sim.Event) {
-	for _, o := range w.watchers { // A change makes a new slice: this one stays as it was.
-		if slices.Contains(w.watchers, o) && o.match(e) {
-			o.act(e)
-		}
-	}
-}
-
-// Stream implements sim.World.
-func (w *World) Stream(name string) *rand.Rand {
-	r := w.streams[name]
-	if r == nil {
-		r = sim.Stream(w.seed, name)
-		w.streams[name] = r
-	}
-	return r
-}
+func (w *World) note(machine string, f nodes.Fact) { w.Add(w.now, machine, f) }
 
 // Slack implements sim.World: virtual time is never late.
 func (w *World) Slack() time.Duration { return 0 }
