@@ -15,7 +15,7 @@ import (
 //   - none: every one is present or superseded.
 //   - after-last-image: those that were acknowledged after the snapshot instant of the newest image that the machine
 //     which took over had committed. One under way at that instant may be on either side. One that is older may not be
-//     lost, and one that is newer may not be there: then what is served is no image.
+//     lost, and one that is newer may not be there unless the image shows the same: then what is served is no image.
 //   - divergent: those that some servers of the service show and others do not.
 //   - backlog, unmirrored: those of which no other machine had noted a durable copy when they were lost.
 //
@@ -165,14 +165,27 @@ func (r *Run) aftermaths() []aftermath {
 }
 
 // must reports whether the write cannot be there: it was sent wholly after the snapshot to the machine that was
-// replaced, acknowledged before anything could have been served from the image, and nobody wrote the same again.
+// replaced, acknowledged before anything could have been served from the image, the image does not show the same by
+// itself, and nobody wrote the same again.
 func (s *settlement) must(op *nodes.Operation) bool {
 	for _, x := range s.aftermaths {
 		if s.run.behind(op, x.Restore) && op.Sent > x.Image.Snapshot && op.Done < x.At {
-			return !x.rewritten[copied{op.Path, op.Hash}]
+			return !x.rewritten[copied{op.Path, op.Hash}] && !s.run.imageShows(x.Image, op)
 		}
 	}
 	return false
+}
+
+// imageShows reports whether what the write left behind may be what the image holds under its path as well: where it
+// is a delete, that nothing was there yet. A delete that was acknowledged did delete something (see the dialect of
+// files); where no client can have put that there, the machine had it from the start, and so has the image.
+func (r *Run) imageShows(i *Image, op *nodes.Operation) bool {
+	held := r.Holdings().At(i.From, op.Path, i.Snapshot, i.Snapshot)
+	if op.Verb == "delete" && held.Begun {
+		since := r.Holdings().At(i.From, op.Path, i.Snapshot, op.Done)
+		return slices.ContainsFunc(since.Hashes, func(hash uint64) bool { return hash != 0 })
+	}
+	return held.Allows(op.Hash)
 }
 
 // hasCopy reports whether another machine had noted a durable copy of the write.

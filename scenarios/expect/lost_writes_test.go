@@ -193,6 +193,26 @@ func TestLostWrites(t *testing.T) {
 			3m..3m1s c put /b v2 by nas-a
 			7m..7m1s c put /a v1 by nas-b
 			disk nas-b /old=v0 /new=v9 /a=v1`, expect.Pass, nil},
+		{"a delete of what came after the image", lost("after-last-image"), replaced + kept + `
+			3m..3m1s c put /a v1 by nas-a
+			3m10s..3m11s c delete /a by nas-a
+			3m..3m1s c put /b v2 by nas-a` + disks, expect.Pass, []string{"lost as claimed: 1 acknowledged write"}},
+		{"a delete of what was under way at the snapshot", lost("after-last-image"), replaced + kept + `
+			1m59s..2m1s c put /a v1 by nas-a
+			3m10s..3m11s c delete /a by nas-a
+			3m..3m1s c put /b v2 by nas-a` + disks, expect.Pass, nil},
+		{"a delete of what the image holds, and it is gone", lost("after-last-image"), replaced + kept + `
+			1m30s..1m31s c put /a v1 by nas-a
+			3m10s..3m11s c delete /a by nas-a` + disks, expect.Violation,
+			[]string{"newer than the image that is served, and yet there: 1 acknowledged write", "delete /a"}},
+		{"a delete of what was there from the start, and it is gone", lost("after-last-image"), replaced + kept + `
+			3m10s..3m11s c delete /a by nas-a` + disks, expect.Violation, []string{"newer than the image", "delete /a"}},
+		{"the same as the image holds, written again", lost("after-last-image"), replaced + kept + `
+			1m30s..1m31s c put /a v1 by nas-a
+			2m30s..2m31s c put /a v2 by nas-a
+			3m..3m1s c put /a v1 by nas-a
+			3m..3m1s c put /b v2 by nas-a
+			disk nas-b /old=v0 /new=v9 /a=v1`, expect.Pass, nil},
 		{"an image that came too late to count", lost("after-last-image"), replaced + kept + `
 			3m..3m1s c put /a v1 by nas-a
 			5m1s nas-a sync-begun: 8
