@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math/bits"
 	"time"
 
@@ -21,6 +22,38 @@ type Clock struct {
 	// Changed is called after a change of the rate, so that whoever waits for a local time can set the timer anew. It is the
 	// world's.
 	Changed func()
+	// Moved is called after any change: of the rate, of the wall clock, and at boot, suspension and wake. It is the world's.
+	Moved func()
+}
+
+// ClockState is all that a clock is made of, to be sent to where a second one shows the same.
+type ClockState struct {
+	Start         time.Time
+	Zone          string // as time.LoadLocation takes it
+	Drift         nodes.Drift
+	Since, Local  time.Duration
+	Booted, Slept time.Duration
+	Still         bool
+}
+
+// State is the clock as it stands.
+func (c *Clock) State() ClockState {
+	return ClockState{c.start, c.zone.String(), c.drift, c.since, c.local, c.booted, c.slept, c.still}
+}
+
+// SetState makes the clock another's. The zone is loaded where it is another one; one that is unknown is an error, and then
+// nothing changes.
+func (c *Clock) SetState(s ClockState) error {
+	if c.zone == nil || c.zone.String() != s.Zone {
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil {
+			return fmt.Errorf("zone of a clock: %w", err)
+		}
+		c.zone = zone
+	}
+	c.start, c.drift, c.since, c.local = s.Start, s.Drift, s.Since, s.Local
+	c.booted, c.slept, c.still = s.Booted, s.Slept, s.Still
+	return nil
 }
 
 // NewClock makes the clock of a machine for which the drill starts at start.
@@ -68,10 +101,22 @@ func (c *Clock) Now(t time.Duration) time.Time {
 }
 
 // Boot lets Uptime begin anew.
-func (c *Clock) Boot(t time.Duration) { c.booted = c.Local(t) }
+func (c *Clock) Boot(t time.Duration) {
+	c.booted = c.Local(t)
+	c.moved()
+}
 
 // Step moves the wall clock by offset, and nothing else.
-func (c *Clock) Step(offset time.Duration) { c.start = c.start.Add(offset) }
+func (c *Clock) Step(offset time.Duration) {
+	c.start = c.start.Add(offset)
+	c.moved()
+}
+
+func (c *Clock) moved() {
+	if c.Moved != nil {
+		c.Moved()
+	}
+}
 
 // SetDrift changes the rate from t on.
 func (c *Clock) SetDrift(t time.Duration, d nodes.Drift) {
@@ -80,6 +125,7 @@ func (c *Clock) SetDrift(t time.Duration, d nodes.Drift) {
 	if c.Changed != nil {
 		c.Changed()
 	}
+	c.moved()
 }
 
 // Drift is the present rate.
@@ -90,6 +136,7 @@ func (c *Clock) Drift() nodes.Drift { return c.drift }
 func (c *Clock) Suspend(t time.Duration) {
 	c.settle(t)
 	c.still = true
+	c.moved()
 }
 
 // Wake ends Suspend.
@@ -99,6 +146,7 @@ func (c *Clock) Wake(t time.Duration) {
 		c.since = t
 	}
 	c.still = false
+	c.moved()
 }
 
 // settle makes t the point from which the rate counts.
