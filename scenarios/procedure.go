@@ -35,8 +35,8 @@ type Run struct {
 // Check finds values that no runbook has taken.
 func (r *Run) Check() error {
 	if r.With != nil {
-		return errors.New("with is for runbooks that come with a kind, in the timeline itself; a procedure of the file has its values " +
-			"in its steps, and a case changes them there: steps: {STEP: {with: {..}}}")
+		return errors.New("with is for runbooks that come with a kind, in the timeline itself; a procedure of the file has its " +
+			"values in its steps, and a case changes them there: steps: {STEP: {with: {..}}}")
 	}
 	return nil
 }

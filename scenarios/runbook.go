@@ -12,9 +12,9 @@ import (
 // blankPattern is a word in a step of a kind's procedure that stands for the value of that name.
 var blankPattern = regexp.MustCompile(`^\$[a-z0-9_]+$`)
 
-// withRunbooks adds to a file those procedures of the kinds of its machines that it runs by name and does not bring along. Whoever
-// runs one says what it asks for: `run: set-up, with: {active: nas-a}`. The values go into its steps, so that the tree is then
-// that of a file which brings the procedure along.
+// withRunbooks adds to a file those procedures of the kinds of its machines that it runs by name and does not bring along.
+// Whoever runs one says what it asks for: `run: set-up, with: {active: nas-a}`. The values go into its steps, so that the tree is
+// then that of a file which brings the procedure along.
 func withRunbooks(m *notes, root *node, cat *Catalogue) *node {
 	s := shelf{m: m, root: root, books: booksOf(root, cat)}
 	if timeline := root.get("timeline"); timeline != nil && timeline.shape == list {

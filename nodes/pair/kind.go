@@ -50,8 +50,9 @@ func Kind() *nodes.Kind {
 			{Name: FactAlarm, Doc: "The operator should know; value: the reason."},
 			{Name: FactSettings, Doc: "Settings in force; attributes interval, checks, check_semantics, schedule."},
 		},
-		Dialect:  client.Files,
-		Contents: contents,
+		Procedures: runbooks(),
+		Dialect:    client.Files,
+		Contents:   contents,
 	}
 }
 

@@ -81,3 +81,32 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 }
+
+// TestRunbooks: each procedure that comes with a kind is run by a shipped scenario.
+func TestRunbooks(t *testing.T) {
+	files, err := scenarios.LoadFS(library.Files, ".", catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run []string
+	for _, f := range files {
+		for _, c := range f.Cases {
+			s, err := c.Scenario(c.Seeds.First)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range s.Timeline {
+				if r, is := step.Act.(*scenarios.Run); is {
+					run = append(run, r.Procedures...)
+				}
+			}
+		}
+	}
+	for _, k := range catalogue.Kinds {
+		for _, p := range k.Procedures {
+			if !slices.Contains(run, p.Name) {
+				t.Errorf("no scenario runs %s of kind %s", p.Name, k.Name)
+			}
+		}
+	}
+}
