@@ -24,7 +24,7 @@ func (p *play) collect(failure error) *expect.Run {
 	}
 	p.giveUp()
 	run.Faults = p.board.Settle()
-	run.Wants, run.Missed, run.Steps = p.wants, p.missed, p.steps()
+	run.Wants, run.Missed, run.Steps, run.Volumes = p.wants, p.missed, p.steps(), p.volumes
 	run.Machines = p.machines()
 	p.hash = p.world.Trace().Sum()
 	run.Events, run.History = p.world.Trace().Events(), p.world.History()

@@ -103,7 +103,7 @@ func (p *play) fireNext(q *sequence, i int) {
 
 // concerns reports whether the play has to see a fact before whoever noted it goes on.
 func (p *play) concerns(e sim.Event) bool {
-	return p.roles.concerns(&e) || p.done.concerns(&e) ||
+	return p.roles.concerns(&e) || p.done.concerns(&e) || p.weighs(&e) ||
 		slices.ContainsFunc(p.sequences, func(q *sequence) bool { return p.awaits(q, &e) })
 }
 
@@ -112,6 +112,7 @@ func (p *play) observe(e sim.Event) {
 	defer p.catch()
 	before := p.done.see(&e)
 	p.roles.see(&e)
+	p.weigh(moment{e.At, e.Seq}, func(word string) bool { return p.marks(word, &e) })
 	for _, q := range slices.Clone(p.sequences) {
 		p.advance(q, &e, before)
 	}
@@ -229,6 +230,7 @@ func (p *play) fire(s *Step, round int) (fired *expect.Fired, acted bool) {
 func (p *play) report(fired *expect.Fired, text string, meant ...nodes.Attr) {
 	fired.Text = text
 	p.fired = append(p.fired, fired)
+	p.weigh(moment{fired.At, fired.Seq}, func(word string) bool { return word == fired.Name })
 	p.world.Note(nodes.Fact{Name: FactStep, Scope: fired.Name, Value: text, Attrs: meant})
 }
 

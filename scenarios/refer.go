@@ -186,6 +186,5 @@ var laterWords = map[string][]string{
 	"claim": {"converged", "undocumented", "slips", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},
 	"the":     {"time_scale", "may"}, // The file.
-	"measure": {"bytes"},
 	"clients": {"resolver", "name_cache"},
 }

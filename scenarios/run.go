@@ -52,8 +52,10 @@ type play struct {
 	wrote  map[uint64]string // by payload, the step that put it
 	wants  []expect.Breach
 	missed []string
-	hash   uint64
-	fault  error // of the harness
+	// volumes are what segments had carried when measures began and ended.
+	volumes []expect.Volume
+	hash    uint64
+	fault   error // of the harness
 }
 
 // moment is a time, and where the trace stood then.

@@ -6,6 +6,7 @@ import (
 
 	"firedrill/faults"
 	"firedrill/nodes"
+	"firedrill/scenarios/expect"
 )
 
 // file is the schema of a whole file.
@@ -42,6 +43,8 @@ func (s *schemas) section(key string) *schema {
 	case "procedures":
 		return &schema{Type: []string{"object"}, Names: matching(unanchored(namePattern), ""),
 			Others: orList(s.define("step of a procedure", s.ofProcedure))}
+	case "measure":
+		return &schema{Type: []string{"object"}, Names: matching(unanchored(namePattern), ""), Others: s.define("measure", s.measure)}
 	case "expect":
 		return listOf(s.define("claim", s.claim))
 	case "variants":
@@ -56,6 +59,15 @@ func (s *schemas) section(key string) *schema {
 		return casePaths()
 	}
 	return &schema{}
+}
+
+// measure is the schema of a figure that the scenario wants to know.
+func (s *schemas) measure() *schema {
+	measure := closed(s.keys("measure", &expect.Gauge{}))
+	for _, d := range stepDocs[1:] {
+		measure.Properties = append(measure.Properties, property{d.key, casePaths()}.of(d.doc))
+	}
+	return measure
 }
 
 // casePaths are VALUE/VALUE, one or several.

@@ -149,6 +149,9 @@ expect:
   - {takeover: nas-b, since: change, within: 1m}
   - no_dual_writers
   - {lost_writes: none, covers: SD-03}
+  - {measured: wire, at_most: 64MiB, only: long}
+measure:
+  wire: {bytes: lan, from: change, to: goodbye, only: long}
 variants:
   outage:
     long:  {steps: {look: skip}}
@@ -228,6 +231,8 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"a key that the claim has not", "since: change", "snice: change"},
 		{"a loss that is none", "lost_writes: none", "lost_writes: some"},
 		{"a range where a claim has a bound", "within: 1m", "within: 1m..2m"},
+		{"a key that measures have not", "{bytes: lan", "{byte: lan"},
+		{"a bound without a unit", "at_most: 64MiB", "at_most: 64XB"},
 		{"an overlay of what none can change", "long:  {steps", "long:  {name: x, steps"},
 		{"a word that no overlay says of a step", "look: skip", "look: skipp"},
 		{"an overlay of a step's name", "want: refused}}}", "want: refused, step: x}}}"},

@@ -105,6 +105,7 @@ type Link struct {
 	out, in *port
 	own     port // of a bandwidth that a fault gave this one path
 	rand    *rand.Rand
+	carried int64
 }
 
 // Fate is what becomes of a frame.
@@ -165,6 +166,13 @@ func (l *Link) Severed(f *Frame, sent int) bool {
 	return false
 }
 
+// Carried is how many bytes were handed over to the link for good: of every frame that left for the other end, with its headers
+// and at the moment of sending, though the port may need a while to put it on the wire. What becomes of the frame then does not
+// matter: lost by chance, damaged or cut off in flight, it took its place. One that a cut, a refusal or a full queue stops never
+// left; one that is held leaves with the release. A copy that the network makes is not the sender's, and counts once. A broadcast
+// counts on every link that it goes over.
+func (l *Link) Carried() int64 { return l.carried }
+
 // Carry tells the fate of a frame that is sent now. It draws from the link's stream only where a chance is to be taken.
 func (l *Link) Carry(now time.Duration, f *Frame) Fate {
 	c := &l.now
@@ -188,6 +196,7 @@ func (l *Link) Carry(now time.Duration, f *Frame) Fate {
 		l.count(f, func(i *Imposition) *int64 { return pick(i.Bandwidth != nil, &i.Lost) })
 		return Fate{Lost: true}
 	}
+	l.carried += int64(f.Size)
 	fate := Fate{Arrive: left}
 	if l.chance(c.Loss) {
 		l.count(f, func(i *Imposition) *int64 { return pick(i.Loss != nil, &i.Lost) })

@@ -34,6 +34,7 @@ type Run struct {
 	Faults   []*faults.Entry
 	Wants    []Breach      // answers that were not what their steps wanted
 	Gauges   []Gauge       // the measures of the scenario
+	Volumes  []Volume      // what segments had carried at the moments between which a measure may be taken
 	Missed   []string      // steps that hit nothing, or whose time never came: `step cable: nobody is active`
 	Failure  error         // what sim.World.Run returned: a node that spins, a foreign goroutine
 	Start    time.Time     // true time at power-on; zero: it is not known
@@ -117,6 +118,13 @@ type Measure struct {
 	Value float64
 	Unit  string // s, bytes, or operations
 }
+
+// The units of measures.
+const (
+	unitSeconds    = "s"
+	unitBytes      = "bytes"
+	unitOperations = "operations"
+)
 
 // Form documents a claim and makes an empty one to read YAML into.
 type Form struct {

@@ -165,7 +165,7 @@ func Worse(a, b Verdict) Verdict {
 }
 
 // standing are the claims that nobody asked for and that fit the kinds present. One that is asked for in the same
-// words is not judged twice.
+// words, or whose measure is told already, is not judged twice.
 func standing(r *Run, forms []Form, asked []Claim) []Claim {
 	var claims []Claim
 	for _, f := range forms {
@@ -173,7 +173,10 @@ func standing(r *Run, forms []Form, asked []Claim) []Claim {
 			continue
 		}
 		for _, c := range f.Standing(r) {
-			if !slices.ContainsFunc(asked, func(a Claim) bool { return reflect.DeepEqual(a, c) }) {
+			if !slices.ContainsFunc(asked, func(a Claim) bool {
+				m, measured := a.(*Measured)
+				return reflect.DeepEqual(a, c) || measured && m.tells(c)
+			}) {
 				claims = append(claims, c)
 			}
 		}

@@ -4,62 +4,103 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"firedrill/nodes"
 )
 
-// Gauge is a figure that a scenario wants to know: how long something takes, or how many operations succeed meanwhile.
+// Gauge is a figure that a scenario wants to know: how long something takes, how many operations succeed meanwhile, or how much
+// a segment carries.
 type Gauge struct {
 	Name       string `yaml:"-"`
 	From       string `yaml:"from" ref:"step procedure fact" doc:"when it begins: a step, the end of a procedure, or a fact"`
 	To         string `yaml:"to" ref:"step procedure fact" doc:"when it ends: the next of these since it began"`
 	Of         string `yaml:"of" ref:"machine" doc:"only facts of this machine or role"`
 	Operations string `yaml:"operations" ref:"clients" doc:"in place of a time: operations of these clients that succeed meanwhile"`
+	Bytes      string `yaml:"bytes" ref:"segment" doc:"in place of a time: what senders hand over to this segment meanwhile, headers too"`
 }
 
-// Check finds a gauge without an end.
+// Check finds a gauge without an end, or of two things.
 func (g *Gauge) Check() error {
-	if g.From == "" || g.To == "" {
+	switch {
+	case g.From == "" || g.To == "":
 		return errors.New("want from and to: the steps, procedures or facts between which it measures")
+	case g.Operations != "" && g.Bytes != "":
+		return errors.New("want operations or bytes, have both; write two measures")
 	}
 	return nil
 }
 
-// Amount is a bound of a measure: a time, or a number of operations.
-type Amount struct {
-	Given   bool
-	IsTime  bool
-	Time    time.Duration
-	Counted int64
+// unit is that of its figure, as in Measure.
+func (g *Gauge) unit() string {
+	switch {
+	case g.Operations != "":
+		return unitOperations
+	case g.Bytes != "":
+		return unitBytes
+	}
+	return unitSeconds
 }
 
-// UnmarshalText reads 90s, or 1200.
+// Volume is how many bytes a segment had carried at a moment: when a step acted, or a fact came.
+type Volume struct {
+	Segment string
+	At      time.Duration
+	Seq     int // of the event; of a step, how many events the trace held just before it acted
+	Bytes   int64
+}
+
+// Amount is a bound of a measure: a time, a size, or a number of operations.
+type Amount struct {
+	Unit  string // as in Measure; "": there is no bound
+	Value int64  // of a time in nanoseconds
+}
+
+// UnmarshalText reads 90s, 64MiB or 1200.
 func (a *Amount) UnmarshalText(text []byte) error {
-	if n, err := strconv.ParseUint(string(text), 10, 63); err == nil {
-		*a = Amount{Given: true, Counted: int64(n)}
-		return nil
+	var size nodes.Size
+	n, notCounted := strconv.ParseUint(string(text), 10, 63)
+	d, notTime := nodes.ParseDuration(string(text))
+	switch notSize := size.UnmarshalText(text); {
+	case notCounted == nil:
+		*a = Amount{unitOperations, int64(n)}
+	case notTime == nil && d >= 0:
+		*a = Amount{unitSeconds, int64(d)}
+	case notSize == nil:
+		*a = Amount{unitBytes, int64(size)}
+	default:
+		return fmt.Errorf("want a time such as 90s, a size such as 64MiB or a number of operations, have %q", text)
 	}
-	d, err := nodes.ParseDuration(string(text))
-	if err != nil || d < 0 {
-		return fmt.Errorf("want a time such as 90s or a number of operations, have %q", text)
-	}
-	*a = Amount{Given: true, IsTime: true, Time: d}
 	return nil
 }
 
 func (a Amount) String() string {
-	if a.IsTime {
-		return nodes.FormatDuration(a.Time)
+	switch a.Unit {
+	case unitSeconds:
+		return nodes.FormatDuration(time.Duration(a.Value))
+	case unitBytes:
+		return nodes.Size(a.Value).String()
+	case unitOperations:
+		return strconv.FormatInt(a.Value, 10)
 	}
-	return strconv.FormatInt(a.Counted, 10)
+	return ""
 }
 
 // MarshalText is String.
 func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
+// Notation is what UnmarshalText reads.
+func (Amount) Notation() nodes.Notation {
+	time, size := nodes.DurationNotation(), nodes.Size(0).Notation()
+	return nodes.Notation{Word: "T, SIZE or N", Example: "90s",
+		Pattern: strings.TrimPrefix(time.Pattern, "-?") + "|" + size.Pattern + "|[0-9]+"}
+}
+
 // Measured claims that a measure of the scenario lies within bounds. Without bounds it only tells the figure, and every measure
 // is told. Vacuous where what it measures did not begin or did not end.
+//
+// Source: the scenario.
 type Measured struct {
 	Measure string `yaml:"measured" ref:"measure" doc:"the measure"`
 	AtLeast Amount `yaml:"at_least" doc:"not less than this"`
@@ -69,7 +110,7 @@ type Measured struct {
 // Check finds what is wrong with the claim as a whole.
 func (c *Measured) Check() error {
 	low, high := c.AtLeast, c.AtMost
-	if low.Given && high.Given && (low.IsTime != high.IsTime || low.Time > high.Time || low.Counted > high.Counted) {
+	if low.Unit != "" && high.Unit != "" && (low.Unit != high.Unit || low.Value > high.Value) {
 		return fmt.Errorf("want at_least not above at_most, have %s and %s", low, high)
 	}
 	return wantSubject(c.Name(), c.Measure, "a measure")
@@ -77,13 +118,14 @@ func (c *Measured) Check() error {
 
 // Fits finds bounds that are of another sort than the gauge.
 func (c *Measured) Fits(g *Gauge) error {
+	wanted := map[string]string{
+		unitSeconds:    "is a time; want one such as 90s",
+		unitBytes:      "counts bytes; want a size such as 64MiB",
+		unitOperations: "counts operations; want a number",
+	}
 	for _, a := range []Amount{c.AtLeast, c.AtMost} {
-		switch {
-		case !a.Given || a.IsTime == (g.Operations == ""):
-		case a.IsTime:
-			return fmt.Errorf("%s counts operations; want a number, have %s", g.Name, a)
-		default:
-			return fmt.Errorf("%s is a time; want one such as 90s, have %s", g.Name, a)
+		if a.Unit != "" && a.Unit != g.unit() {
+			return fmt.Errorf("%s %s, have %s", g.Name, wanted[g.unit()], a)
 		}
 	}
 	return nil
@@ -91,6 +133,12 @@ func (c *Measured) Fits(g *Gauge) error {
 
 // Name implements Claim.
 func (c *Measured) Name() string { return "measured" }
+
+// tells reports whether the claim says all that another one would.
+func (c *Measured) tells(other Claim) bool {
+	m, ok := other.(*Measured)
+	return ok && m.Measure == c.Measure
+}
 
 // Judge implements Claim.
 func (c *Measured) Judge(r *Run) Finding {
@@ -115,31 +163,47 @@ func (c *Measured) judge(r *Run, g *Gauge, f Finding) Finding {
 		f.Verdict, f.Evidence = Vacuous, []string{fmt.Sprintf("%s: %s did not come", g.Name, missing)}
 		return f
 	}
-	took := to.at - from.at
-	value, low, high, unit := float64(took), float64(c.AtLeast.Time), float64(c.AtMost.Time), "s"
-	text := fmt.Sprintf("%s took %s, from %s to %s", g.Name, nodes.FormatDuration(took), clock(from.at), clock(to.at))
-	slack := float64(r.Slack)
-	if g.Operations != "" {
-		n := r.succeeded(g.Operations, from.at, to.at)
-		value, low, high, unit, slack = float64(n), float64(c.AtLeast.Counted), float64(c.AtMost.Counted), "operations", 0
-		text = fmt.Sprintf("%s: %d operations from %s to %s", g.Name, n, clock(from.at), clock(to.at))
+	figure := Amount{Unit: g.unit()}
+	slack, meanwhile := int64(0), fmt.Sprintf("from %s to %s", clock(from.at), clock(to.at))
+	text := ""
+	switch figure.Unit {
+	case unitOperations:
+		figure.Value = int64(r.succeeded(g.Operations, from.at, to.at))
+		text = fmt.Sprintf("%s: %s operations %s", g.Name, figure, meanwhile)
+	case unitBytes:
+		before, known := r.volume(g.Bytes, from)
+		after, still := r.volume(g.Bytes, to)
+		if !known || !still {
+			f.Verdict, f.Evidence = Vacuous, []string{fmt.Sprintf("%s: nobody looked at %s %s", g.Name, g.Bytes, meanwhile)}
+			return f
+		}
+		figure.Value = after - before
+		text = fmt.Sprintf("%s: %s on %s %s", g.Name, figure, g.Bytes, meanwhile)
+	default:
+		figure.Value, slack = int64(to.at-from.at), int64(r.Slack)
+		text = fmt.Sprintf("%s took %s, %s", g.Name, figure, meanwhile)
 	}
 	f.Evidence = []string{text}
-	m := Measure{Name: g.Name, Value: value, Unit: unit}
-	if unit == "s" {
-		m.Value = took.Seconds()
-	}
-	f.Measures = []Measure{m}
+	f.Measures = []Measure{figure.measure(g.Name)}
 	switch {
-	case c.AtLeast.Given && value+slack < low:
+	case c.AtLeast.Unit != "" && figure.Value+slack < c.AtLeast.Value:
 		text += ", and was to be at least " + c.AtLeast.String()
-	case c.AtMost.Given && value-slack > high:
+	case c.AtMost.Unit != "" && figure.Value-slack > c.AtMost.Value:
 		text += ", and was to be at most " + c.AtMost.String()
 	default:
 		return f
 	}
 	f.Breaches = []Breach{{From: from.at, Until: to.at, Text: text, Firm: true}}
 	return f.broken(r)
+}
+
+// measure is the amount as a figure for the report.
+func (a Amount) measure(name string) Measure {
+	m := Measure{Name: name, Value: float64(a.Value), Unit: a.Unit}
+	if a.Unit == unitSeconds {
+		m.Value = time.Duration(a.Value).Seconds()
+	}
+	return m
 }
 
 // factProcedureDone is noted by whoever plays, with the procedure as its scope.
@@ -160,6 +224,16 @@ func (r *Run) moment(word, of string, after time.Duration, seq int) (since, bool
 		}
 	}
 	return since{}, false
+}
+
+// volume is what a segment had carried at a moment, if somebody has taken it down.
+func (r *Run) volume(segment string, then since) (bytes int64, known bool) {
+	for _, v := range r.Volumes {
+		if v.Segment == segment && v.At == then.at && v.Seq == then.seq {
+			return v.Bytes, true
+		}
+	}
+	return 0, false
 }
 
 // succeeded counts the operations of a group that were done with success in a stretch of time.
