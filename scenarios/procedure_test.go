@@ -170,6 +170,16 @@ variants:
 			t.Errorf("%s: %s, %s; want %s\n%s", test.value, o.Verdict, when(o), test.steps, summary(o))
 		}
 	}
+	for _, test := range []struct{ value, steps string }{
+		{"as-written", "go 10, a 10, b 16, shipped-dark 21, shipped-lit 26, end 26, look 27"},
+		{"twice-b", "go 10, a 10, b 16, b-again 21, shipped-dark 26, shipped-lit 31, end 31, look 32"},
+		{"late-shipped-lit", "go 10, a 10, b 16, shipped-dark 21, shipped-lit 46, end 46, look 47"},
+	} {
+		text := strings.Replace(file("[twice, 20s]"), ", except: skip-b", "", 1)
+		if o := workedThrough(t, text, test.value); when(o) != test.steps {
+			t.Errorf("%s, of several slips: %s; want %s", test.value, when(o), test.steps)
+		}
+	}
 	f, err := Parse("worked", []byte(worked+file("skip")), manual())
 	if err != nil || len(f.Cases) != 5 {
 		t.Errorf("%v: want as-written and four steps that are skipped", err)

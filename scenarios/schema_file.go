@@ -146,7 +146,7 @@ func (s *schemas) axis() *schema {
 	late := matching(nodes.DurationNotation().Pattern, nodes.DurationNotation().Example)
 	slip := closed(properties{
 		property{"each_step_of", orList(word())}.of("the procedures of which each step is a value, beside " + asWritten),
-		property{"is", &schema{AnyOf: []*schema{choice(words), late}}}.of("what becomes of the step, or how late it is"),
+		property{"is", orList(&schema{AnyOf: []*schema{choice(words), late}})}.of("what becomes of the step, or how late it is"),
 	})
 	slip.Required = []string{"is"}
 	var keys properties

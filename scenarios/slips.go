@@ -12,7 +12,8 @@ const asWritten = "as-written"
 // slips are what may happen to a step, beside coming late.
 var slips = []string{"skip", "twice", "swap"}
 
-// eachStep makes the values of `each_step_of: [PROCEDURE], is: SLIP`: nobody slips, or somebody does at one of the steps.
+// eachStep makes the values of `each_step_of: [PROCEDURE], is: [SLIP]`: nobody slips, or somebody does at one of the steps, in each
+// of these ways.
 func (f *family) eachStep(e entry) []variant {
 	for _, inner := range e.value.entries {
 		if inner.key != "each_step_of" && inner.key != "is" {
@@ -24,31 +25,39 @@ func (f *family) eachStep(e entry) []variant {
 		f.m.addf(e.value.at, "want is: what becomes of each step, one of skip, twice, swap or how late it is")
 		return nil
 	}
-	slip := slipOf(is)
-	if slip == "" {
-		f.m.addf(is.at, "want skip, twice, swap or how late the step is, such as 10m")
+	values := []variant{{e.key, asWritten, e.at, &node{shape: mapping, at: e.at}}}
+	for _, n := range e.value.get("each_step_of").list() {
+		for _, way := range is.list() {
+			if slipOf(way) == "" {
+				f.m.addf(way.at, "want skip, twice, swap or how late the step is, such as 10m")
+				return nil
+			}
+			values = append(values, f.stepsThatSlip(e.key, n, way)...)
+		}
+	}
+	return values
+}
+
+// stepsThatSlip makes a value for each step of a procedure to which this happens.
+func (f *family) stepsThatSlip(axis string, procedure, is *node) []variant {
+	procedures := f.root.get("procedures")
+	steps := procedures.get(procedure.text)
+	if procedure.shape != scalar || steps == nil {
+		var names []string
+		for _, p := range procedures.named() {
+			names = append(names, p.key)
+		}
+		f.m.addf(procedure.at, "%s", no("procedure", procedure.text, names))
+		f.blind = true
 		return nil
 	}
-	procedures := f.root.get("procedures")
-	values := []variant{{e.key, asWritten, e.at, &node{shape: mapping, at: e.at}}}
-	var names []string
-	for _, p := range procedures.named() {
-		names = append(names, p.key)
-	}
-	for _, n := range e.value.get("each_step_of").list() {
-		steps := procedures.get(n.text)
-		if n.shape != scalar || steps == nil {
-			f.m.addf(n.at, "%s", no("procedure", n.text, names))
-			f.blind = true
-			continue
+	var values []variant
+	all, slip := steps.list(), slipOf(is)
+	for i, step := range all {
+		if slip == "swap" && i+1 == len(all) || stepName(step) == "" {
+			continue // There is no step to swap the last one with.
 		}
-		all := steps.list()
-		for i, step := range all {
-			if slip == "swap" && i+1 == len(all) || stepName(step) == "" {
-				continue // There is no step to swap the last one with.
-			}
-			values = append(values, variant{e.key, slip + "-" + stepName(step), n.at, slipped(n.at, step, slip, is)})
-		}
+		values = append(values, variant{axis, slip + "-" + stepName(step), procedure.at, slipped(procedure.at, step, slip, is)})
 	}
 	return values
 }
