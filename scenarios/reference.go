@@ -88,7 +88,7 @@ func (c *Catalogue) ScenarioReference() []Table {
 	axis := Table{"variants", "AXIS: {VALUE: {what differs}}, or one of", []Entry{
 		{Word: "each", Value: "{what differs}", Doc: "with one list in it: each item is a value"},
 		{Word: "each_step_of", Value: "[PROCEDURE]", Doc: "each step is a value, and " + asWritten + " is one"},
-		{Word: "is", Value: "SLIP or T", Choices: slips, Doc: "with each_step_of: what becomes of the step, or how late it is"},
+		{Word: "is", Value: "[SLIP or T]", Choices: slips, Doc: "with each_step_of: what becomes of the step, or how late it is"},
 	}}
 	differs := Table{"what differs", "maps merge, all else is replaced", []Entry{{Word: "steps", Value: "{STEP: ..}",
 		Choices: keysOfDocs(patchDocs), Doc: "what differs in a step, or one of"}}}
