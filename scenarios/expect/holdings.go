@@ -6,18 +6,16 @@ import (
 	"sort"
 	"time"
 
-	"firedrill/faults"
 	"firedrill/nodes"
 )
 
 // Holdings say what may lie under a path of a machine, by what clients had acknowledged of it, by the images that it
-// committed, and by when it was erased: the last image or erasure, or a blank disk, is what it begins with, and the
-// writes that it served since come on top. Nothing that a machine says of its files has a part in it.
+// committed, by when it was erased, and by the disks that were put into it: the last of these is what it begins with, and
+// the writes that it served since come on top. Nothing that a machine says of its files has a part in it.
 type Holdings struct {
 	run    *Run
 	books  map[shelfmark]*book
-	bases  map[string][]basis // by machine, in order of time
-	hashes map[copied]bool    // what any write of the history put under a path
+	hashes map[copied]bool // what any write of the history put under a path
 }
 
 // shelfmark is a path on a machine.
@@ -29,12 +27,6 @@ type book struct {
 	latest  []time.Duration    // the latest Sent among done[:i+1]
 	longest time.Duration      // that any of them took
 	unknown []*nodes.Operation // may have happened at any time since they were sent
-}
-
-// basis is what replaces all that a machine holds: an image, or, where that is nil, nothing.
-type basis struct {
-	at    time.Duration
-	image *Image
 }
 
 // Possible is what may lie under a path.
@@ -56,7 +48,7 @@ func (r *Run) Holdings() *Holdings {
 }
 
 func newHoldings(r *Run) *Holdings {
-	h := &Holdings{run: r, books: map[shelfmark]*book{}, bases: map[string][]basis{}, hashes: map[copied]bool{}}
+	h := &Holdings{run: r, books: map[shelfmark]*book{}, hashes: map[copied]bool{}}
 	var order []*book
 	for i := range r.History {
 		op := &r.History[i]
@@ -85,22 +77,6 @@ func newHoldings(r *Run) *Holdings {
 			b.latest = append(b.latest, latest)
 		}
 	}
-	for i := range r.Images().Committed {
-		image := &r.Images().Committed[i]
-		h.bases[image.To] = append(h.bases[image.To], basis{image.Committed, image})
-	}
-	for _, n := range r.Named(FactErased) {
-		e := &r.Events[n]
-		h.bases[e.Machine] = append(h.bases[e.Machine], basis{e.At, nil})
-	}
-	for _, e := range r.Faults {
-		if f, ok := e.Fault.(*faults.ReplaceDisk); ok && f.How == faults.DiskEmpty && e.Hit() {
-			h.bases[f.Machine] = append(h.bases[f.Machine], basis{e.From, nil})
-		}
-	}
-	for _, list := range h.bases {
-		slices.SortStableFunc(list, func(x, y basis) int { return cmp.Compare(x.at, y.at) })
-	}
 	return h
 }
 
@@ -108,33 +84,26 @@ func newHoldings(r *Run) *Holdings {
 // erasure came.
 func (h *Holdings) At(machine, path string, from, until time.Duration) Possible {
 	p := Possible{known: h.hashes, path: path}
-	begin, image, any := h.basis(machine, from)
+	base, any := h.run.Images().basis(machine, from)
 	b := h.books[shelfmark{machine, path}]
-	replaced := b.since(begin, from)
+	replaced := b.since(base.at, from)
 	switch {
 	case replaced >= 0: // Whatever was there at the beginning has been written over.
 	case !any:
 		p.Hashes, p.Begun = []uint64{0}, true
-	case image == nil:
+	case base.again:
+		below := h.At(machine, path, base.asOf, base.asOf)
+		p.Hashes, p.Begun = below.Hashes, below.Begun
+	case base.image == nil:
 		p.Hashes = []uint64{0}
 	default:
-		below := h.At(image.From, path, image.Snapshot, image.Snapshot)
+		below := h.At(base.image.From, path, base.image.Snapshot, base.image.Snapshot)
 		p.Hashes, p.Begun = below.Hashes, below.Begun
 	}
 	if b != nil {
-		p.Hashes = append(slices.Clone(p.Hashes), b.possible(begin, replaced, until)...)
+		p.Hashes = append(slices.Clone(p.Hashes), b.possible(base.at, replaced, until)...)
 	}
 	return p
-}
-
-// basis is what the machine began with by then.
-func (h *Holdings) basis(machine string, at time.Duration) (begin time.Duration, image *Image, any bool) {
-	list := h.bases[machine]
-	n := sort.Search(len(list), func(i int) bool { return list[i].at > at })
-	if n == 0 {
-		return -1, nil, false
-	}
-	return list[n-1].at, list[n-1].image, true
 }
 
 // since is the latest time at which a write was sent that has surely been carried out by at, and after begin; below
@@ -175,10 +144,11 @@ func (p Possible) Allows(hash uint64) bool {
 	return slices.Contains(p.Hashes, hash) || p.Begun && !p.known[copied{p.path, hash}]
 }
 
-// Replaced is when an image or an erasure next replaced all that the machine held; the end of the run: none did.
+// Replaced is when an image, an erasure or a blank disk next replaced all that the machine held; the end of the run: none
+// did. A disk that holds what the machine's own held once does not: what is served from it can be judged.
 func (h *Holdings) Replaced(machine string, after time.Duration) time.Duration {
-	for _, b := range h.bases[machine] {
-		if b.at > after {
+	for _, b := range h.run.Images().bases[machine] {
+		if b.at > after && !b.again {
 			return b.at
 		}
 	}

@@ -32,7 +32,7 @@ type Restore struct {
 	At      time.Duration
 	Machine string
 	Event   int
-	Image   *Image        // the newest that the machine had committed by then; nil: none
+	Image   *Image        // the newest that the machine held by then, see Images.Newest; nil: none
 	Over    time.Duration // when the service was next redundant, or the end of the run
 }
 
@@ -40,10 +40,11 @@ type Restore struct {
 type Images struct {
 	Committed []Image   // in order of time
 	Restores  []Restore // likewise
+	bases     map[string][]basis
 }
 
-// Images reads them from the trace, once a run. Which image a machine ought to serve from is what it had committed,
-// not what it says of itself when it takes over.
+// Images reads them from the trace, once a run. Which image a machine ought to serve from is what it had committed and
+// the world has left on its disk, not what it says of itself when it takes over.
 func (r *Run) Images() *Images {
 	if r.images == nil {
 		r.images = newImages(r)
@@ -54,7 +55,6 @@ func (r *Run) Images() *Images {
 func newImages(r *Run) *Images {
 	images := &Images{}
 	begun := map[string]*sim.Event{}
-	newest := map[string]int{} // by machine, index in Committed plus one
 	for i := range r.Events {
 		e := &r.Events[i]
 		switch e.Name {
@@ -68,7 +68,6 @@ func newImages(r *Run) *Images {
 			images.Committed = append(images.Committed, Image{
 				ID: e.Value, From: b.Machine, To: e.Machine, Snapshot: b.At, Committed: e.At, Event: e.Seq,
 			})
-			newest[e.Machine] = len(images.Committed)
 		case nodes.FactReady:
 			for n := range images.Restores {
 				x := &images.Restores[n]
@@ -76,16 +75,14 @@ func newImages(r *Run) *Images {
 					x.Over = e.At
 				}
 			}
-		case FactErased:
-			newest[e.Machine] = 0
 		case FactTookOver:
-			restore := Restore{At: e.At, Machine: e.Machine, Event: e.Seq, Over: r.End}
-			if n := newest[e.Machine]; n > 0 {
-				image := images.Committed[n-1]
-				restore.Image = &image
-			}
-			images.Restores = append(images.Restores, restore)
+			images.Restores = append(images.Restores, Restore{At: e.At, Machine: e.Machine, Event: e.Seq, Over: r.End})
 		}
+	}
+	images.bases = newBases(r, images.Committed)
+	for n := range images.Restores {
+		x := &images.Restores[n]
+		x.Image = images.Newest(x.Machine, x.At)
 	}
 	return images
 }

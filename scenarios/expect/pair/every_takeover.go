@@ -136,17 +136,10 @@ func (p *pairing) redundant(t time.Duration) bool {
 	return p.imageAt(t) != nil
 }
 
-// imageAt is the newest image that the standby had committed by t and not erased since; nil: none.
+// imageAt is the image that the standby holds at t, if it has committed it since it was set up; nil: none.
 func (p *pairing) imageAt(t time.Duration) *expect.Image {
-	from := p.From
-	for _, e := range p.facts(pair.FactErased, p.Standby, p.From, t) {
-		from = e.At
+	if i := p.run.Images().Newest(p.Standby, t); i != nil && i.Committed >= p.From {
+		return i
 	}
-	var newest *expect.Image
-	for n := range p.run.Images().Committed {
-		if i := &p.run.Images().Committed[n]; i.To == p.Standby && i.Committed >= from && i.Committed <= t {
-			newest = i
-		}
-	}
-	return newest
+	return nil
 }
