@@ -108,6 +108,7 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 			}
 		}
 	}
+	f.Axes = family.shown()
 	for _, c := range family.members() {
 		if len(m.list) > enough {
 			break
@@ -189,7 +190,7 @@ func (c *Case) Scenario(seed uint64) (*Scenario, error) {
 	m := &notes{path: c.File.Path}
 	ranges := 0
 	s, _ := build(m, c.cat, c.tree, nil, draw{end: bySeed, seed: seed, ranges: &ranges})
-	s.Case = c.Name
+	s.Case, s.Axes = c.Name, c.File.Axes
 	if err := m.err(); err != nil {
 		return nil, fmt.Errorf("%s, seed %d: %w", c.Name, seed, err)
 	}

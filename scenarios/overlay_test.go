@@ -268,3 +268,22 @@ func TestOnlyWorld(t *testing.T) {
 		t.Errorf("want the first step alone, have %v, %v", s, err)
 	}
 }
+
+// TestAxes checks that a scenario knows the axes of its file, in the order of the file, whatever its own values are.
+func TestAxes(t *testing.T) {
+	f := parse1(t, sample(twoSteps+"variants:\n  size: {large: {}, small: {}}\n"+
+		"  latency: {each: {segments: {lan: {latency: [9ms, 10ms]}}}}\n"))
+	want := []Axis{{"size", []string{"large", "small"}}, {"latency", []string{"latency-9ms", "latency-10ms"}}}
+	for _, c := range f.Cases {
+		s, err := c.Scenario(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, s.Axes); diff != "" {
+			t.Errorf("%s (-want +have):\n%s", c.Name, diff)
+		}
+	}
+	if f := parse1(t, sample(twoSteps)); f.Axes != nil {
+		t.Errorf("want no axis, have %v", f.Axes)
+	}
+}

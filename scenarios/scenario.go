@@ -26,7 +26,15 @@ type File struct {
 	Path   string // "" where it did not come from a file
 	Doc    string // its first comment
 	Covers []string
+	Axes   []Axis
 	Cases  []*Case
+}
+
+// Axis is one dimension of a file's cases: its values in the order of the file. The name of a case has one
+// value of each axis, in the order of the axes.
+type Axis struct {
+	Name   string   `json:"axis"`
+	Values []string `json:"values"`
 }
 
 // Case is one member of the product of the file's variants. It makes the Scenario of each seed.
@@ -49,6 +57,7 @@ type Scenario struct {
 	Name, Case string
 	Seed       uint64
 	Covers     []string
+	Axes       []Axis // of the file; Case has a value of each
 	Start      time.Time
 	Stop       time.Duration
 	Settle     time.Duration

@@ -79,6 +79,19 @@ func newFamily(m *notes, root *node) *family {
 	return f
 }
 
+// shown are the axes by their names.
+func (f *family) shown() []Axis {
+	var axes []Axis
+	for _, a := range f.axes {
+		shown := Axis{Name: a.name}
+		for _, v := range a.values {
+			shown.Values = append(shown.Values, v.name)
+		}
+		axes = append(axes, shown)
+	}
+	return axes
+}
+
 func (f *family) readAxes(variants *node) {
 	if variants == nil {
 		return
