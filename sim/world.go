@@ -84,6 +84,9 @@ type Interface struct {
 	Address netip.Prefix
 }
 
+// RebootTime is how long a machine that boots again by itself (Env.Halt) is off, in true time.
+const RebootTime = 30 * time.Second
+
 // State of a machine as its owner would tell it.
 type State string
 

@@ -214,14 +214,11 @@ func (m *machine) lights(goodOrder bool) {
 	m.note(nodes.Fact{Name: sim.FactPoweredOff})
 }
 
-// rebootTime is how long a machine that boots again by itself is off.
-const rebootTime = 30 * time.Second
-
 // halt is a shutdown in good order.
 func (m *machine) halt(reboot bool) {
 	m.lights(true)
 	if reboot {
-		m.w.after(rebootTime, nil, func() { m.Boot(nil) })
+		m.w.after(sim.RebootTime, nil, func() { m.Boot(nil) })
 	}
 }
 
