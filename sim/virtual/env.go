@@ -1,12 +1,10 @@
 package virtual
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/pion/transport/v3"
@@ -83,7 +81,7 @@ func (s *signal) Wait(timeout time.Duration) bool {
 func (s *signal) Broadcast() { s.waiting.wake(s.m.w) }
 
 // Net implements nodes.Env.
-func (e env) Net() transport.Net { return stack{e.m} }
+func (e env) Net() transport.Net { return stack{m: e.m} }
 
 var errNoInterface = errors.New("no such interface")
 
@@ -169,8 +167,12 @@ func (p pacer) Hang(register func(wake func())) {
 // Rand implements nodes.Env.
 func (e env) Rand() *rand.Rand { return e.m.rand }
 
-// Log implements nodes.Env.
-func (e env) Log() *slog.Logger { return slog.New(logger{m: e.m}) }
+// Log implements nodes.Env. Lines go into the trace.
+func (e env) Log() *slog.Logger { return sim.NewLogger(e.m.logLine) }
+
+func (m *machine) logLine(level, text string, attrs []nodes.Attr) {
+	m.note(nodes.Fact{Name: sim.FactLogLine, Value: text, Attrs: append([]nodes.Attr{{Key: "level", Value: level}}, attrs...)})
+}
 
 // Note implements nodes.Env. A step that waited for the fact may have ended this very task.
 func (e env) Note(f nodes.Fact) {
@@ -184,45 +186,4 @@ func (e env) Halt(reboot bool) {
 	t := e.m.self()
 	e.m.halt(reboot)
 	t.unwind()
-}
-
-// logger is a slog.Handler that puts lines into the trace.
-type logger struct {
-	m      *machine
-	prefix string
-	attrs  []nodes.Attr
-}
-
-// Enabled implements slog.Handler.
-func (l logger) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
-
-// Handle implements slog.Handler. The time of the record is the machine's wall clock in no case: slog reads the host's.
-func (l logger) Handle(_ context.Context, r slog.Record) error {
-	f := nodes.Fact{Name: sim.FactLogLine, Value: r.Message,
-		Attrs: append([]nodes.Attr{{Key: "level", Value: strings.ToLower(r.Level.String())}}, l.attrs...)}
-	r.Attrs(func(a slog.Attr) bool {
-		f.Attrs = append(f.Attrs, l.attr(a))
-		return true
-	})
-	l.m.note(f)
-	return nil
-}
-
-// WithAttrs implements slog.Handler.
-func (l logger) WithAttrs(attrs []slog.Attr) slog.Handler {
-	l.attrs = l.attrs[:len(l.attrs):len(l.attrs)]
-	for _, a := range attrs {
-		l.attrs = append(l.attrs, l.attr(a))
-	}
-	return l
-}
-
-// WithGroup implements slog.Handler.
-func (l logger) WithGroup(name string) slog.Handler {
-	l.prefix += name + "."
-	return l
-}
-
-func (l logger) attr(a slog.Attr) nodes.Attr {
-	return nodes.Attr{Key: l.prefix + a.Key, Value: a.Value.Resolve().String()}
 }

@@ -6,48 +6,26 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/pion/transport/v3"
+
+	"firedrill/sim"
 )
 
 // stack implements transport.Net for one machine.
-type stack struct{ m *machine }
-
-var _ transport.Net = stack{}
-
-// split reads "address:port". An empty address is any; names are not resolved.
-func split(network, address string) (netip.AddrPort, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: port}
-	}
-	if host == "" {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n)), nil
-	}
-	a, err := netip.ParseAddr(host)
-	if err != nil || !a.Unmap().Is4() {
-		return netip.AddrPort{}, &net.DNSError{Err: "names are not resolved here: want an IPv4 address", Name: host}
-	}
-	if !strings.HasSuffix(network, "4") && !known(network) {
-		return netip.AddrPort{}, net.UnknownNetworkError(network)
-	}
-	return netip.AddrPortFrom(a.Unmap(), uint16(n)), nil
+type stack struct {
+	sim.Resolver
+	m *machine
 }
 
-func known(network string) bool { return network == "tcp" || network == "udp" }
+var _ transport.Net = stack{}
 
 func isTCP(network string) bool { return network == "tcp" || network == "tcp4" }
 func isUDP(network string) bool { return network == "udp" || network == "udp4" }
 
 // ListenPacket implements transport.Net.
 func (s stack) ListenPacket(network, address string) (net.PacketConn, error) {
-	a, err := split(network, address)
+	a, err := sim.ParseAddress(network, address)
 	switch {
 	case err != nil:
 		return nil, opError("listen", network, nil, nil, err)
@@ -157,39 +135,6 @@ func (s stack) dialTCP(network string, local, remote *net.TCPAddr, limit deadlin
 	return c, nil
 }
 
-// ResolveIPAddr implements transport.Net.
-func (s stack) ResolveIPAddr(_, address string) (*net.IPAddr, error) {
-	a, err := split("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		return nil, err
-	}
-	return &net.IPAddr{IP: long(a)}, nil
-}
-
-// ResolveUDPAddr implements transport.Net.
-func (s stack) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
-	a, err := split(network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &net.UDPAddr{IP: long(a), Port: int(a.Port())}, nil
-}
-
-// long is an address in the form of 16 bytes, which is what package net resolves to.
-func long(a netip.AddrPort) net.IP {
-	b := a.Addr().As16()
-	return b[:]
-}
-
-// ResolveTCPAddr implements transport.Net.
-func (s stack) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
-	a, err := split(network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &net.TCPAddr{IP: long(a), Port: int(a.Port())}, nil
-}
-
 // Interfaces implements transport.Net.
 func (s stack) Interfaces() ([]*transport.Interface, error) {
 	all := make([]*transport.Interface, len(s.m.interfaces))
@@ -241,7 +186,7 @@ type dialer struct {
 // Dial implements transport.Dialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	d.s.m.self()
-	to, err := split(network, address)
+	to, err := sim.ParseAddress(network, address)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
