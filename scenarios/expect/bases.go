@@ -18,11 +18,11 @@ type basis struct {
 	asOf  time.Duration // when that was; before at
 }
 
-// newBases lists what machines began anew with, by machine, in order of time.
-func newBases(r *Run, committed []Image) map[string][]basis {
-	bases := map[string][]basis{}
-	for i := range committed {
-		image := &committed[i]
+// begin fills in what machines began anew with.
+func (m *Images) begin(r *Run) {
+	bases, disks := map[string][]basis{}, map[string][]basis{}
+	for i := range m.Committed {
+		image := &m.Committed[i]
 		bases[image.To] = append(bases[image.To], basis{at: image.Committed, image: image})
 	}
 	for _, n := range r.Named(FactErased) {
@@ -32,13 +32,13 @@ func newBases(r *Run, committed []Image) map[string][]basis {
 	for i := range r.Machines {
 		name := r.Machines[i].Name
 		if found := r.otherDisks(name); len(found) > 0 {
-			bases[name] = append(bases[name], found...)
+			disks[name], bases[name] = found, append(bases[name], found...)
 		}
 	}
 	for _, list := range bases {
 		slices.SortStableFunc(list, func(x, y basis) int { return cmp.Compare(x.at, y.at) })
 	}
-	return bases
+	m.bases, m.disks = bases, disks
 }
 
 // otherDisks are the disks that were put into a machine, and its own where a replacement was undone. As a fault's undoing
@@ -105,6 +105,21 @@ func (m *Images) basis(machine string, at time.Duration) (b basis, any bool) {
 		return basis{at: -1}, false
 	}
 	return list[n-1], true
+}
+
+// Remembers reports whether the disk that was in the machine at that time holds what the machine's disk held at an earlier
+// one: it is the same, or a copy that was made since.
+func (m *Images) Remembers(machine string, earlier, at time.Duration) bool {
+	for _, b := range slices.Backward(m.disks[machine]) {
+		switch {
+		case b.at > at:
+		case earlier >= b.at:
+			return earlier <= at
+		default:
+			return b.again && m.Remembers(machine, earlier, b.asOf)
+		}
+	}
+	return earlier <= at
 }
 
 // Newest is the image that the machine holds at that time: the last one that it had committed, neither erased since nor

@@ -40,7 +40,9 @@ type Restore struct {
 type Images struct {
 	Committed []Image   // in order of time
 	Restores  []Restore // likewise
-	bases     map[string][]basis
+
+	bases map[string][]basis // by machine, in order of time
+	disks map[string][]basis // those of them that are other disks
 }
 
 // Images reads them from the trace, once a run. Which image a machine ought to serve from is what it had committed and
@@ -79,7 +81,7 @@ func newImages(r *Run) *Images {
 			images.Restores = append(images.Restores, Restore{At: e.At, Machine: e.Machine, Event: e.Seq, Over: r.End})
 		}
 	}
-	images.bases = newBases(r, images.Committed)
+	images.begin(r)
 	for n := range images.Restores {
 		x := &images.Restores[n]
 		x.Image = images.Newest(x.Machine, x.At)

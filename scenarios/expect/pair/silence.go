@@ -18,9 +18,10 @@ type cause string
 
 // The causes.
 const (
-	cut   cause = "cut"   // the heartbeat path was lost, one way or both
-	dead  cause = "dead"  // the active had no power, or its software was gone
-	still cause = "still" // the active stood still, and may go on
+	cut     cause = "cut"     // the heartbeat path was lost, one way or both
+	dead    cause = "dead"    // the active had no power, or its software was gone
+	still   cause = "still"   // the active stood still, and may go on
+	unaware cause = "unaware" // the active ran, and its disk told it of no pair
 )
 
 // silence is a stretch of time in which the world itself kept the standby from hearing its active. It may have
@@ -69,6 +70,9 @@ func (p *pairing) findSilences() []silence {
 		default:
 			parts = append(parts, part{dead, state, i})
 		}
+	}
+	for _, i := range p.unaware() {
+		parts = append(parts, part{Cause: unaware, Interval: i})
 	}
 	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(a.From, b.From) })
 	var found []silence

@@ -1,0 +1,54 @@
+package pair
+
+import (
+	"slices"
+	"time"
+
+	"firedrill/faults"
+	"firedrill/nodes"
+	"firedrill/nodes/pair"
+	"firedrill/scenarios/expect"
+)
+
+// unaware are the lives of the active in which its software ran and could not be the active: another disk was in it, on
+// which there is nothing of the pair, or it booted on a disk that could not be used. That the disk was broken is the
+// world's doing; how long the unit needed to find itself again is its own word.
+func (p *pairing) unaware() []expect.Interval {
+	erased := p.facts(pair.FactErased, p.Standby, p.From, p.Until)
+	if len(erased) == 0 {
+		return nil // Nothing came of the set-up.
+	}
+	var found []expect.Interval
+	for _, life := range p.lane(p.Active).Lives() {
+		if life.From < erased[0].At || life.From >= p.Until {
+			continue
+		}
+		switch {
+		case !p.run.Images().Remembers(p.Active, erased[0].At, life.From):
+			found = append(found, life)
+		case p.brokenDisk(life.From):
+			if life.Until = p.foundItself(life); life.Until > life.From {
+				found = append(found, life)
+			}
+		}
+	}
+	return found
+}
+
+// brokenDisk reports whether a fault acted on the active's disk at that time.
+func (p *pairing) brokenDisk(at time.Duration) bool {
+	return slices.ContainsFunc(p.run.Faults, func(e *faults.Entry) bool {
+		f, ok := e.Fault.(*faults.BreakDisk)
+		return ok && f.Machine == p.Active && e.From <= at && (e.Until < 0 || e.Until > at)
+	})
+}
+
+// foundItself is when the active first said in this life what it is, or the end of the life.
+func (p *pairing) foundItself(life expect.Interval) time.Duration {
+	for _, e := range p.facts(nodes.FactPhase, p.Active, life.From, life.Until-1) {
+		if e.Value != string(pair.DiskFailed) {
+			return e.At
+		}
+	}
+	return life.Until
+}
