@@ -1,17 +1,10 @@
 package reports
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
 )
 
@@ -40,7 +33,9 @@ func newDigest(p *Play) Digest {
 			}
 		}
 		for _, m := range c.Measures {
-			if !slices.ContainsFunc(d.Measures, func(have Measure) bool { return have.Name == m.Name }) {
+			if !slices.ContainsFunc(d.Measures, func(have Measure) bool {
+				return have.Name == m.Name && have.Declared == m.Declared
+			}) {
 				d.Measures = append(d.Measures, m)
 			}
 		}
@@ -54,15 +49,17 @@ func newDigest(p *Play) Digest {
 // Results are the plays of one scenario: all of them in short, and those in full that are worth reading.
 type Results struct {
 	Name  string
+	Axes  []scenarios.Axis
 	Plays []Digest
 	Runs  []*Run
 	// Wrong is what all seeds of a case did not show, a line each.
 	Wrong []string
 }
 
-// line is a line of plays.jsonl: a play, or what all seeds of a case did not show.
+// line is a line of plays.jsonl: the axes of the scenario, a play, or what all seeds of a case did not show.
 type line struct {
-	Name string `json:"name"`
+	Name string           `json:"name"`
+	Axes []scenarios.Axis `json:"axes,omitempty"`
 	*Digest
 	Wrong string `json:"wrong,omitempty"`
 }
@@ -74,6 +71,11 @@ func (r *Results) encode() ([]byte, error) {
 		b, err := encode(l, "")
 		text = append(text, b...)
 		return err
+	}
+	if len(r.Axes) > 0 {
+		if err := add(line{Name: r.Name, Axes: r.Axes}); err != nil {
+			return nil, err
+		}
 	}
 	for i := range r.Plays {
 		if err := add(line{Name: r.Name, Digest: &r.Plays[i]}); err != nil {
@@ -120,133 +122,4 @@ func (r *Run) rank() int {
 		return -1
 	}
 	return slices.Index(verdicts, r.Verdict)
-}
-
-// Limits on what is read of results, which anybody may have written.
-const (
-	runFileMax = 64 << 20
-	playsMax   = 1 << 20
-)
-
-// Read reads the results that lie in folders, or anywhere below them: one Results for each
-// scenario, in the order of their names. A link below a folder is not followed, so that `latest`
-// does not count twice. A play that lies there several times counts once.
-func Read(dirs ...string) ([]*Results, error) {
-	r := reader{by: map[string]*Results{}, most: playsMax}
-	for _, dir := range dirs {
-		before := r.count
-		if err := r.walk(dir); err != nil {
-			return nil, err
-		}
-		if r.count == before {
-			return nil, fmt.Errorf("no results in %s: want a folder that `firedrill run` has written, "+
-				"with plays.jsonl or run.json in it", dir)
-		}
-	}
-	return r.sorted(), nil
-}
-
-func (r *reader) walk(dir string) error {
-	root, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil || !d.Type().IsRegular():
-			return err
-		case d.Name() == "plays.jsonl":
-			return r.plays(name)
-		case d.Name() == "run.json":
-			return r.run(name)
-		}
-		return nil
-	})
-}
-
-// reader gathers results, by scenario.
-type reader struct {
-	by    map[string]*Results
-	count int // of plays read
-	most  int // that are read
-}
-
-func (r *reader) of(scenario string) *Results {
-	if r.by[scenario] == nil {
-		r.by[scenario] = &Results{Name: scenario}
-	}
-	return r.by[scenario]
-}
-
-func (r *reader) plays(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	d := json.NewDecoder(bufio.NewReader(f))
-	for {
-		next := line{Digest: new(Digest)}
-		err := d.Decode(&next)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("%s: %w", name, err)
-		case r.count == r.most:
-			return fmt.Errorf("%s: want at most %d plays", name, r.most)
-		}
-		r.count++
-		to := r.of(next.Name)
-		if next.Wrong != "" {
-			to.Wrong = append(to.Wrong, next.Wrong)
-		} else {
-			to.Plays = append(to.Plays, *next.Digest)
-		}
-	}
-}
-
-func (r *reader) run(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, runFileMax+1))
-	switch {
-	case err != nil:
-		return err
-	case len(text) > runFileMax:
-		return fmt.Errorf("%s: want at most %d bytes", name, runFileMax)
-	}
-	r.count++
-	var run Run
-	if err := json.Unmarshal(text, &run); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	r.of(run.Name).keep(&run)
-	return nil
-}
-
-// sorted are the results by name. Plays that have a run.json alone, from a folder that was not
-// closed, count too.
-func (r *reader) sorted() []*Results {
-	var all []*Results
-	for _, one := range r.by {
-		one.sort()
-		all = append(all, one)
-	}
-	slices.SortFunc(all, func(a, b *Results) int { return cmp.Compare(a.Name, b.Name) })
-	return all
-}
-
-// sort puts the plays by case and seed, each once. A play that has a run.json alone counts too.
-func (r *Results) sort() {
-	for _, run := range r.Runs {
-		r.Plays = append(r.Plays, newDigest(&run.Play))
-	}
-	slices.SortStableFunc(r.Plays, func(a, b Digest) int {
-		return cmp.Or(cmp.Compare(a.Case, b.Case), cmp.Compare(a.Seed, b.Seed))
-	})
-	r.Plays = slices.CompactFunc(r.Plays, func(a, b Digest) bool { return a.Case == b.Case && a.Seed == b.Seed })
 }

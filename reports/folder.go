@@ -39,7 +39,7 @@ type spool struct {
 // put appends lines, all of them or nothing.
 func (s *spool) put(name string, text []byte) (err error) {
 	if s.file == nil {
-		if s.file, err = os.Create(name); err != nil {
+		if s.file, err = create(name); err != nil {
 			s.file = nil
 			return err
 		}
@@ -51,19 +51,24 @@ func (s *spool) put(name string, text []byte) (err error) {
 	return nil
 }
 
-// take returns what was put there, and takes it off the disk.
-func (s *spool) take(scenario string) ([]Digest, error) {
+// read returns what was put there.
+func (s *spool) read(scenario string) ([]Digest, error) {
 	if s.file == nil {
 		return nil, nil
 	}
-	name := s.file.Name()
-	r := reader{by: map[string]*Results{}, most: math.MaxInt}
-	err := r.plays(name)
-	if err == nil {
-		err = errors.Join(s.file.Close(), os.Remove(name))
-	}
-	s.file = nil
+	r := reader{by: map[string]*Results{}, lines: math.MaxInt, bytes: math.MaxInt}
+	_, err := r.plays(s.file.Name())
 	return r.of(scenario).Plays, err
+}
+
+// drop takes it off the disk.
+func (s *spool) drop() error {
+	if s.file == nil {
+		return nil
+	}
+	err := errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	s.file = nil
+	return err
 }
 
 type wallTime struct {
@@ -98,7 +103,8 @@ func NewFolder(root, scenario string, now time.Time) (*Folder, error) {
 }
 
 // NewPlainFolder makes root/scenario, without a time. What an earlier batch left there is
-// overwritten play by play.
+// overwritten play by play; plays that this one does not have stay, and do not count any more: they are not in
+// its plays.jsonl.
 func NewPlainFolder(root, scenario string) (*Folder, error) {
 	path := filepath.Join(root, scenario)
 	return &Folder{Path: path}, os.MkdirAll(path, 0o777)
@@ -143,12 +149,15 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 		run.Again = f.Again(o)
 	}
 	f.results.Name = o.Scenario.Name
+	if len(o.Scenario.Axes) > 0 { // One that could not be played has none.
+		f.results.Axes = o.Scenario.Axes
+	}
 	f.plays++
 	full := f.note(newDigest(&run.Play))
 	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
 	dir := f.Play(o)
 	if !trace && f.plays > playsInFull {
-		return errors.Join(full, os.RemoveAll(dir)) // An earlier batch may have left one.
+		return errors.Join(full, removePlay(dir)) // An earlier batch may have left one.
 	}
 	f.results.keep(&run)
 	return errors.Join(full, writePlay(dir, o, &run, trace))
@@ -158,7 +167,7 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 func (f *Folder) note(d Digest) error {
 	text, err := encode(line{Name: f.results.Name, Digest: &d}, "")
 	if err == nil {
-		err = f.spool.put(filepath.Join(f.Path, "plays.jsonl.part"), text)
+		err = f.spool.put(filepath.Join(f.Path, playsFile+partSuffix), text)
 	}
 	if err != nil {
 		f.results.Plays = append(f.results.Plays, d)
@@ -166,28 +175,44 @@ func (f *Folder) note(d Digest) error {
 	return err
 }
 
+// removePlay takes away the files of one play, and its folder if nobody else has put anything there.
+func removePlay(dir string) error {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, name := range []string{runFile, traceFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		return err
+	}
+	return os.Remove(dir)
+}
+
 // writePlay writes the files of one play.
 func writePlay(dir string, o *scenarios.Outcome, run *Run, trace bool) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	traceFile := filepath.Join(dir, "trace.jsonl")
+	name := filepath.Join(dir, traceFile)
 	if trace && o.Run != nil {
 		var b strings.Builder
 		if err := WriteTrace(&b, o.Run.Events); err != nil {
 			return err
 		}
-		if err := replace(traceFile, []byte(b.String())); err != nil {
+		if err := replace(name, []byte(b.String())); err != nil {
 			return err
 		}
-	} else if err := os.Remove(traceFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	} else if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	text, err := encode(run, "  ")
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(dir, "run.json"), text)
+	return replace(filepath.Join(dir, runFile), text)
 }
 
 // AddRange notes what the whole range of seeds of a case did not show.
@@ -197,7 +222,7 @@ func (f *Folder) AddRange(of string, j scenarios.Judged) {
 
 // writeReport writes plays.jsonl and report.html.
 func (f *Folder) writeReport() error {
-	spooled, err := f.spool.take(f.results.Name)
+	spooled, err := f.spool.read(f.results.Name)
 	if err != nil {
 		return err
 	}
@@ -205,7 +230,10 @@ func (f *Folder) writeReport() error {
 	f.results.sort()
 	text, err := f.results.encode()
 	if err == nil {
-		err = replace(filepath.Join(f.Path, "plays.jsonl"), text)
+		err = replace(filepath.Join(f.Path, playsFile), text)
+	}
+	if err == nil {
+		err = f.spool.drop()
 	}
 	if err != nil || len(f.results.Plays) == 0 {
 		return err
@@ -248,7 +276,11 @@ func (f *Folder) Close() error {
 // ever leaves half of it.
 func replace(name string, text []byte) error {
 	temporary := name + ".new"
-	err := os.WriteFile(temporary, text, 0o666)
+	file, err := create(temporary)
+	if err == nil {
+		_, err = file.Write(text)
+		err = errors.Join(err, file.Close())
+	}
 	if err == nil {
 		err = os.Rename(temporary, name)
 	}
@@ -256,4 +288,12 @@ func replace(name string, text []byte) error {
 		_ = os.Remove(temporary) // It may not be there; the first error is the one to tell.
 	}
 	return err
+}
+
+// create makes a file anew. A link that somebody has put in its place is taken away, not followed.
+func create(name string) (*os.File, error) {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }

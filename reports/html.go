@@ -18,6 +18,7 @@ var pageFiles embed.FS
 // Page is the data of the HTML report.
 type Page struct {
 	Title  string
+	Names  []string // of the scenarios
 	Common string // what the names of all cases begin with
 	Plays  int
 	Tally  []Tally
@@ -25,9 +26,17 @@ type Page struct {
 	Cases  []CaseRow
 	More   int // cases that are left out
 	Wrong  []string
+	Along  []Plotted
 	Plots  []Plot
 	Style  template.CSS
 	Script template.JS
+}
+
+// Plotted is a measure over all cases: along each axis, and as a table.
+type Plotted struct {
+	Series
+	Plots []Along
+	More  int // cells that the table leaves out
 }
 
 // Tally is how many plays had a verdict.
@@ -90,26 +99,27 @@ type SeedLink struct {
 	Shown int
 }
 
-// casesMax is how many cases the table of all plays has, textMax how much of a text that came from
+// casesMax is how many cases the table of all plays has, plotsMax how many figures are plotted, textMax how much of a text that came from
 // a node is shown.
 const (
 	casesMax = 200
+	plotsMax = 60
 	textMax  = 2000
 )
 
 // NewPage puts together the report of some scenarios.
 func NewPage(all []*Results) *Page {
 	p := &Page{}
-	var names []string
 	var runs []*Run
 	var plays []Digest
 	for _, r := range all {
-		names = append(names, r.Name)
+		p.Names = append(p.Names, r.Name)
 		runs = append(runs, r.Runs...)
 		plays = append(plays, r.Plays...)
 		p.Wrong = append(p.Wrong, r.Wrong...)
 	}
 	slices.SortStableFunc(runs, compareRuns)
+	names := p.Names
 	p.Title = strings.Join(names[:min(len(names), 3)], ", ")
 	if len(names) == 1 {
 		p.Common = names[0] + "/"
@@ -122,10 +132,29 @@ func NewPage(all []*Results) *Page {
 	}
 	p.Plays, p.Tally = len(plays), tally(plays)
 	p.addCases(plays)
+	for _, r := range all {
+		p.addAlong(r)
+	}
 	if len(plays) > 1 {
-		p.Plots = plots(plays)
+		p.Plots = plots(plays, p.Along)
 	}
 	return p
+}
+
+// addAlong plots the measures of a scenario along its axes.
+func (p *Page) addAlong(r *Results) {
+	var g gathered
+	for i := range r.Plays {
+		g.add(r.Plays[i].Case, r.Plays[i].Measures)
+	}
+	for _, s := range g.series(r.Name, r.Axes) {
+		if len(s.Axes) == 0 || len(p.Along) == plotsMax {
+			continue
+		}
+		one := Plotted{Series: s, Plots: s.along(), More: max(0, len(s.Cells)-casesMax)}
+		one.Cells = s.Cells[:len(s.Cells)-one.More]
+		p.Along = append(p.Along, one)
+	}
 }
 
 func newShown(r *Run) Shown {
@@ -244,9 +273,11 @@ func (p *Page) newCase(plays []Digest) CaseRow {
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"clock": func(s Seconds) string { return brief(s) },
 	"exact": func(s Seconds) string { return Moment{At: s.duration()}.clock() },
-	"show":  show, "figure": figure,
+	"show":  show, "figure": figure, "bare": bare,
 	"without":     func(common, name string) string { return strings.TrimPrefix(name, common) },
 	"bytes":       func(n int64) string { return bytesText(float64(n)) },
+	"mark":        func(look int) template.HTMLAttr { return template.HTMLAttr(marks[look%len(marks)]) },
+	"negative":    func(v float64) float64 { return -v },
 	"add":         func(a, b float64) float64 { return a + b },
 	"percent":     func(v, top float64) float64 { return v / max(top, 1e-12) * 100 },
 	"percentLess": func(v, top float64) float64 { return -v / max(top, 1e-12) * 100 },

@@ -136,7 +136,10 @@ func TestReportAgainFromItsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Again = func(*scenarios.Outcome) string { return "firedrill run somewhere" }
-	for _, o := range []*scenarios.Outcome{dualWriters(4), dualWriters(5), passed("heartbeat-cut", 6)} {
+	for _, o := range []*scenarios.Outcome{dualWriters(4), dualWriters(5), passed("heartbeat-cut", 6),
+		copied("bandwidth-10mbit/small/plain", 1, 3, 4), copied("bandwidth-10mbit/large/plain", 1, 5, 6)} {
+		o.Scenario.Name = "heartbeat-cut"
+		o.Scenario.Case = strings.Replace(o.Scenario.Case, "copy/", "heartbeat-cut/", 1)
 		if err := f.Write(o, true); err != nil {
 			t.Fatal(err)
 		}
@@ -148,21 +151,24 @@ func TestReportAgainFromItsFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := Read(f.Path)
+	if !strings.Contains(string(want), "wire along data") {
+		t.Error("want the measures along their axes")
+	}
+	all, _, err := Read(f.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if have := html(t, all...); have != string(want) {
 		t.Errorf("another report: %d bytes, then %d", len(want), len(have))
 	}
-	if _, err := Read(t.TempDir()); err == nil {
+	if _, _, err := Read(t.TempDir()); err == nil {
 		t.Error("want an error about an empty folder")
 	}
 	broken := filepath.Join(t.TempDir(), "run.json")
 	if err := os.WriteFile(broken, []byte(`{"verdict": 3`), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(filepath.Dir(broken)); err == nil || !strings.Contains(err.Error(), broken) {
+	if _, _, err := Read(filepath.Dir(broken)); err == nil || !strings.Contains(err.Error(), broken) {
 		t.Errorf("want an error that names the file, have %v", err)
 	}
 }
@@ -174,10 +180,10 @@ func FuzzDoctoredRun(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	f.Add([]byte(`{"name":"x","claims":null,"breaches":[{"claim":99,"from":-1,"until":1e9}],"clients":[{"density":[{"bins":"1:1"}]}]}`))
+	f.Add([]byte(`{"name":"x","case":"x/y/z","verdict":"violation","claims":null,"axes":[{"axis":"y"},{"values":["z"]}],"breaches":[{"claim":99,"from":7,"until":1}],"clients":[{"density":[{"bins":"1:1"}]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var r Run
-		if json.Unmarshal(text, &r) != nil {
+		if json.Unmarshal(text, &r) != nil || r.check() != nil {
 			return
 		}
 		results := &Results{Name: r.Name}
@@ -199,7 +205,7 @@ func TestSizeIsBounded(t *testing.T) {
 	r := asResults("heartbeat-cut", o)
 	for i := range 100_000 {
 		d := r.Plays[0]
-		d.Seed, d.Measures = uint64(i+10), []Measure{{"takeover", float64(i % 97), "s"}}
+		d.Seed, d.Measures = uint64(i+10), []Measure{{Name: "takeover", Value: float64(i % 97), Unit: "s"}}
 		r.Plays = append(r.Plays, d)
 	}
 	r.sort()

@@ -38,19 +38,21 @@ type Claim struct {
 
 // Measure is one figure.
 type Measure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Unit  string  `json:"unit"`
+	Name     string  `json:"name"`
+	Value    float64 `json:"value"`
+	Unit     string  `json:"unit"`
+	Declared bool    `json:"declared,omitempty"` // by `measure` in the scenario, so that it is plotted along its axes
 }
 
 // Run is run.json: the play, and what was done to it.
 type Run struct {
 	Play
-	Covers     []string   `json:"covers"`
-	Steps      []Step     `json:"steps"`
-	Faults     []Fault    `json:"faults"`
-	Operations Operations `json:"operations"`
-	Events     int        `json:"events"`
+	Covers     []string         `json:"covers"`
+	Axes       []scenarios.Axis `json:"axes,omitempty"` // of the scenario; Case has a value of each
+	Steps      []Step           `json:"steps"`
+	Faults     []Fault          `json:"faults"`
+	Operations Operations       `json:"operations"`
+	Events     int              `json:"events"`
 	Picture
 }
 
@@ -83,11 +85,14 @@ type Seconds time.Duration
 
 func (s Seconds) duration() time.Duration { return time.Duration(s) }
 
-// UnmarshalJSON reads what MarshalJSON writes, and any other number without an exponent.
+// UnmarshalJSON reads what MarshalJSON writes of a time in a run, and any other number without an exponent.
 func (s *Seconds) UnmarshalJSON(text []byte) error {
 	d, err := time.ParseDuration(string(text) + "s")
-	if err != nil {
-		return fmt.Errorf("want a number of seconds, have %q", text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("want a number of seconds, have %.60q", text)
+	case d < 0:
+		return fmt.Errorf("want a time from 0 on, have %s seconds", text)
 	}
 	*s = Seconds(d)
 	return nil
@@ -103,6 +108,9 @@ func (s Seconds) append(b []byte) []byte {
 	return fmt.Appendf(b, "%d.%09d", s/Seconds(time.Second), s%Seconds(time.Second))
 }
 
+// measured is the claim that tells what `measure` names.
+var measured = (*expect.Measured)(nil).Name()
+
 // NewPlay is the outcome without its wall-clock time.
 func NewPlay(o *scenarios.Outcome) Play {
 	p := Play{
@@ -116,7 +124,7 @@ func NewPlay(o *scenarios.Outcome) Play {
 	for _, c := range o.Claims {
 		claim := Claim{Name: c.Name, Text: c.Text, Verdict: c.Verdict, Evidence: append([]string{}, c.Evidence...)}
 		for _, m := range c.Measures {
-			claim.Measures = append(claim.Measures, Measure(m))
+			claim.Measures = append(claim.Measures, Measure{m.Name, m.Value, m.Unit, c.Name == measured})
 		}
 		p.Claims = append(p.Claims, claim)
 	}
@@ -125,7 +133,8 @@ func NewPlay(o *scenarios.Outcome) Play {
 
 // NewRun is the outcome as it goes into run.json.
 func NewRun(o *scenarios.Outcome) Run {
-	r := Run{Play: NewPlay(o), Covers: append([]string{}, o.Scenario.Covers...), Steps: []Step{}, Faults: []Fault{}}
+	r := Run{Play: NewPlay(o), Covers: append([]string{}, o.Scenario.Covers...), Axes: o.Scenario.Axes,
+		Steps: []Step{}, Faults: []Fault{}}
 	if o.Run == nil {
 		return r
 	}

@@ -18,10 +18,9 @@ type Plot struct {
 
 // Row is the figure in the plays of one case.
 type Row struct {
-	Case                      string
-	N                         int
-	Min, Q1, Median, Q3, High float64
-	Dots                      []Dot
+	Case string
+	Spread
+	Dots []Dot
 }
 
 // Dot stands for plays that came out about the same.
@@ -36,9 +35,9 @@ const (
 	places  = 80
 )
 
-// plots gathers every figure that the plays have, the phases of a takeover first, in the order in
-// which they follow each other.
-func plots(plays []Digest) []Plot {
+// plots gathers every figure that the plays have and that is not plotted along axes, the phases of a
+// takeover first, in the order in which they follow each other.
+func plots(plays []Digest, along []Plotted) []Plot {
 	var list []Plot
 	values := map[string]map[string][]float64{}
 	var cases []string
@@ -48,7 +47,13 @@ func plots(plays []Digest) []Plot {
 			cases = append(cases, p.Case)
 		}
 		for _, m := range p.Measures {
+			if m.Declared && slices.ContainsFunc(along, func(a Plotted) bool { return a.covers(p.Case, m.Name) }) {
+				continue
+			}
 			if values[m.Name] == nil {
+				if len(list) == plotsMax {
+					continue
+				}
 				values[m.Name] = map[string][]float64{}
 				list = append(list, Plot{Name: m.Name, Unit: m.Unit})
 			}
@@ -89,9 +94,7 @@ func (p *Plot) fill(cases []string, values map[string][]float64) {
 }
 
 func newRow(of string, values []float64, top float64) Row {
-	slices.Sort(values)
-	at := func(q float64) float64 { return values[int(math.Round(q*float64(len(values)-1)))] }
-	r := Row{Case: of, N: len(values), Min: at(0), Q1: at(0.25), Median: at(0.5), Q3: at(0.75), High: at(1)}
+	r := Row{Case: of, Spread: newSpread(values)}
 	for _, v := range values {
 		place := 0.0
 		if top > 0 {
@@ -119,16 +122,19 @@ func figure(v float64, unit string) string {
 		return brief(Seconds(v * 1e9))
 	case unit == "bytes":
 		return bytesText(v)
+	case v == math.Trunc(v) && math.Abs(v) < 1e15:
+		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.4g", v)
 }
 
 func bytesText(v float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if v < 1024 || unit == "GiB" {
-			return fmt.Sprintf("%.3g %s", v, unit)
+	unit := "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB", "PiB"} {
+		if math.Abs(v) < 999.5 {
+			break
 		}
-		v /= 1024
+		v, unit = v/1024, next
 	}
-	return ""
+	return fmt.Sprintf("%.3g %s", v, unit)
 }

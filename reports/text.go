@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
@@ -44,6 +45,8 @@ type Summary struct {
 	Undocumented  []string // sorted
 	Failures      []*Failure
 	lastCase      string
+	axes          []scenarios.Axis
+	measures      gathered
 }
 
 // Failure is one thing that one case got wrong, in one or more seeds.
@@ -73,6 +76,10 @@ func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
 	s.Verdicts[o.Verdict]++
 	s.Virtual += o.Virtual
 	s.Wall += o.Wall
+	if len(o.Scenario.Axes) > 0 { // One that could not be played has none.
+		s.axes = o.Scenario.Axes
+	}
+	s.measures.add(o.Scenario.Case, declared(o))
 	for _, mark := range o.Undocumented {
 		insert(&s.Undocumented, mark)
 	}
@@ -171,6 +178,56 @@ func (t *Text) Scenario(s *Summary, longest int) {
 		if len(marks.list) > 0 {
 			t.wrapped(strings.Repeat(" ", longest+2), marks.what+strings.Join(marks.list, ", "))
 		}
+	}
+}
+
+// cellsMax is how many cases of a measure are printed.
+const cellsMax = 20
+
+// Measures writes what the measures of a scenario came to: a line for each case, with its values on the axes
+// along which cases differ.
+func (t *Text) Measures(s *Summary) {
+	for _, one := range s.measures.series(s.Name, s.axes) {
+		if len(one.Cells) == 0 {
+			continue
+		}
+		if len(one.Axes) == 0 {
+			t.wrapped("    ", Printable(one.Label())+"  "+one.Cells[0].Text(one.Unit))
+			continue
+		}
+		rows := [][]string{{}}
+		for _, a := range one.Axes {
+			rows[0] = append(rows[0], a.Name)
+		}
+		rows[0] = append(rows[0], one.Label()+", median (least to most)")
+		for _, c := range one.Cells[:min(len(one.Cells), cellsMax)] {
+			var row []string
+			for i, a := range one.Axes {
+				row = append(row, bare(a.Name, c.Values[i]))
+			}
+			rows = append(rows, append(row, c.Text(one.Unit)))
+		}
+		t.columns("    ", rows)
+		if more := len(one.Cells) - cellsMax; more > 0 {
+			fmt.Fprintf(t.out, "    and %s: see the report\n", number(more, "more case"))
+		}
+	}
+}
+
+// columns writes rows whose words stand below each other.
+func (t *Text) columns(indent string, rows [][]string) {
+	wide := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, word := range row {
+			wide[i] = max(wide[i], utf8.RuneCountInString(word))
+		}
+	}
+	for _, row := range rows {
+		var b strings.Builder
+		for i, word := range row {
+			fmt.Fprintf(&b, "%-*s  ", wide[i], Printable(word))
+		}
+		t.wrapped(indent, b.String())
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"firedrill/reports"
 	"firedrill/scenarios"
 )
 
@@ -65,7 +67,11 @@ func firedrill(args []string, stdout, stderr io.Writer) int {
 		status = e.status
 	}
 	if text := err.Error(); text != "" {
-		_, _ = fmt.Fprintf(stderr, "firedrill: %s\n", text) // There is nowhere else to say it.
+		lines := strings.Split(text, "\n")
+		for i := range lines { // Paths, and what results say, come from anywhere.
+			lines[i] = reports.Printable(lines[i])
+		}
+		_, _ = fmt.Fprintf(stderr, "firedrill: %s\n", strings.Join(lines, "\n")) // There is nowhere else to say it.
 	}
 	return status
 }

@@ -16,7 +16,9 @@ func newReport() *cobra.Command {
 		Short: "Build the HTML report of results again, or one of several",
 		Long: `report reads results that run has written, in DIR or anywhere below it, and
 writes one HTML file about all of them: without --out it is DIR/report.html, or
-report.html where there are several. The file needs nothing else to be read.`,
+report.html where there are several. The file needs nothing else to be read.
+Plays that an earlier batch left in DIR, and that its plays.jsonl does not name,
+are left out, and told.`,
 		Example: `  firedrill report .firedrill/heartbeat-cut/latest
   firedrill report monday/ tuesday/ --out week.html`,
 		Args: cobra.MinimumNArgs(1),
@@ -36,13 +38,22 @@ report.html where there are several. The file needs nothing else to be read.`,
 
 // report writes one report of what lies in several places. Scenarios of one name count as one.
 func report(c *cobra.Command, dirs []string, out string) error {
-	all, err := reports.Read(dirs...)
+	all, leftOut, err := reports.Read(dirs...)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
+	}
+	for _, line := range leftOut.Lines {
+		_, err = fmt.Fprintf(c.ErrOrStderr(), "firedrill: left out: %s\n", reports.Printable(line))
+	}
+	if leftOut.More > 0 {
+		_, err = fmt.Fprintf(c.ErrOrStderr(), "firedrill: left out: %d more\n", leftOut.More)
+	}
+	if err != nil {
+		return err
 	}
 	if err := reports.WriteReport(out, all); err != nil {
 		return &exit{statusUsage, fmt.Errorf("report: %w", err)}
 	}
-	_, err = fmt.Fprintln(c.OutOrStdout(), out)
+	_, err = fmt.Fprintln(c.OutOrStdout(), reports.Printable(out))
 	return unwritten(err)
 }

@@ -145,6 +145,7 @@ func (r *results) tell(g *group) error {
 	}
 	r.bar.clear()
 	r.text.Scenario(&g.summary, r.longest)
+	r.text.Measures(&g.summary)
 	return unwritten(r.text.Flush())
 }
 

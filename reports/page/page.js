@@ -349,6 +349,17 @@
     }
   }
 
+  // The figures of a case stand below the plot while it is pointed at.
+  for (const figure of document.querySelectorAll('figure.along')) {
+    const told = figure.querySelector('.told');
+    const tell = (e) => {
+      const at = e.target.closest('.case');
+      if (at) told.textContent = at.getAttribute('aria-label');
+    };
+    figure.addEventListener('pointerover', tell);
+    figure.addEventListener('focusin', tell);
+  }
+
   const plays = [...document.querySelectorAll('section.play')], links = [...document.querySelectorAll('nav a')];
   const pictures = new Map();
   function choose() {
