@@ -1,0 +1,195 @@
+//go:build linux
+
+package lan
+
+import (
+	"net/netip"
+	"time"
+
+	"firedrill/sim"
+)
+
+// burstMax is for how long a burst may keep a link busy and still go as one: nobody could tell, since delays are not met more
+// exactly than that.
+const burstMax = 50 * time.Microsecond
+
+// delivery is what the loop is to hand to a kernel, as soon as it holds no lock.
+type delivery struct {
+	fd   int
+	wire wire
+	own  *arrival // to be given back then; nil: the bytes are in the room of the loop
+	made string   // the segment, where the switch itself made the frame
+}
+
+// take sends what a machine's kernel has handed over on its ways. It reports whether the port is to be read on: what was read
+// before a freeze had left the machine.
+func (s *Switch) take(p *Port, w wire) bool {
+	if len(w) < hintLen+etherLen {
+		return true
+	}
+	s.options.Lock.Lock()
+	s.mu.Lock()
+	now := s.options.Now()
+	s.settle(now)
+	sent, more := p.plugged && !p.closed, !p.frozen && !p.closed
+	if sent {
+		s.late.Frames++
+		s.direct = true
+		s.forward(now, p.jack, w)
+		s.direct = false
+	}
+	s.mu.Unlock()
+	s.options.Lock.Unlock()
+	if sent {
+		s.showWire(p.jack.segment.name, now, w)
+	}
+	s.deliver()
+	return more
+}
+
+// forward sends a frame where its address was last seen, and to everybody where that is not known or is that of many.
+func (s *Switch) forward(now time.Duration, from *jack, w wire) {
+	g := from.segment
+	e := w.frame()
+	if h := e.from(); g.at[h] != from && !h.group() {
+		g.at[h] = from
+	}
+	frame := classify(e)
+	frame.Count, frame.Size = w.count()
+	if to := g.at[e.to()]; to != nil && !e.to().group() {
+		if to != from {
+			s.send(now, from, to, frame, w)
+		}
+		return
+	}
+	first := s.options.Rand.IntN(len(g.jacks)) // Or the same one would always be the first to answer.
+	for i := range g.jacks {
+		if to := g.jacks[(first+i)%len(g.jacks)]; to != from {
+			s.send(now, from, to, frame, w)
+		}
+	}
+}
+
+// send gives a frame to a link, or each frame of a burst where it has a fate for each.
+func (s *Switch) send(now time.Duration, from, to *jack, frame sim.Frame, w wire) {
+	l := s.link(from, to)
+	if l == nil {
+		return // The world does not know the machine on this segment.
+	}
+	if frame.Count == 1 || frame.Size <= l.Burst(burstMax) {
+		s.passing = arrival{from: from, to: to, link: l, frame: frame, wire: w}
+		s.carry(now, &s.passing)
+		return
+	}
+	w.cut(s.scratch, func(one wire) {
+		part := frame
+		part.Count, part.Size = 1, max(etherMin, len(one.frame()))
+		whole := arrival{from: from, to: to, link: l, frame: part, wire: one}
+		s.carry(now, whole.keep())
+	})
+}
+
+// carry lets the link decide a frame's fate.
+func (s *Switch) carry(now time.Duration, a *arrival) {
+	a.cuts = a.link.Cuts()
+	fate := a.link.Carry(now, &a.frame)
+	switch {
+	case fate.Lost:
+		a.spent()
+		return
+	case fate.Refuse != "":
+		s.refuse(now, a, fate.Refuse)
+		a.spent()
+		return
+	case fate.Held:
+		a.link.Held = append(a.link.Held, a.owned())
+		return
+	}
+	if fate.Copy > 0 {
+		s.coming.add(a.keep(), fate.Copy)
+	}
+	if fate.Corrupt {
+		a = a.owned()
+		a.wire.finish()
+		if !a.wire.spoil(s.options.Rand) {
+			a.spent()
+			return
+		}
+	}
+	if fate.Arrive <= now && s.direct {
+		a.due = now
+		s.arrive(a)
+		return
+	}
+	s.coming.add(a.owned(), fate.Arrive)
+}
+
+// release sends on what a hold kept back. It is called with the world's lock held.
+func (s *Switch) release(l *sim.Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := l.Held
+	l.Held = nil
+	now := s.options.Now()
+	for _, h := range held {
+		s.carry(now, h.(*arrival))
+	}
+	s.wake()
+}
+
+// settle lets all arrive that is due. Both locks are held.
+func (s *Switch) settle(now time.Duration) {
+	for a := s.coming.first(); a != nil && a.due <= now; a = s.coming.first() {
+		s.coming.remove()
+		s.late.Worst = max(s.late.Worst, now-a.due)
+		s.arrive(a)
+	}
+}
+
+// arrive is the end of a frame's way.
+func (s *Switch) arrive(a *arrival) {
+	p := a.to.port
+	switch {
+	case a.link != nil && a.link.Severed(&a.frame, a.cuts), p == nil, !p.plugged:
+		a.spent()
+	case p.frozen:
+		p.waiting = append(p.waiting, a.owned())
+	default:
+		s.noteFlow(a)
+		p.hear(a)
+		d := delivery{fd: p.tap.fd, wire: a.wire}
+		if a.kept {
+			d.own = a
+		}
+		if a.link == nil {
+			d.made = a.to.segment.name
+		}
+		s.ready = append(s.ready, d)
+	}
+}
+
+// noteFlow remembers who answers a connection.
+func (s *Switch) noteFlow(a *arrival) {
+	if a.frame.Class != sim.FrameTCP || a.link == nil {
+		return
+	}
+	p := a.wire.frame().ip()
+	t := p.tcp()
+	if t == nil || t.flags()&(tcpSYN|tcpACK) != tcpSYN|tcpACK {
+		return
+	}
+	s.flows[flow{netip.AddrPortFrom(p.to(), toPort(t)), netip.AddrPortFrom(p.from(), fromPort(t))}] = a.from.machine
+}
+
+// showWire shows what a machine sent to whoever captures.
+func (s *Switch) showWire(segment string, now time.Duration, w wire) {
+	take := s.show.Load()
+	if take == nil {
+		return
+	}
+	w.cut(s.scratch, func(one wire) {
+		frame := make([]byte, max(etherMin, len(one.frame())))
+		copy(frame, one.frame())
+		(*take)(segment, now, frame)
+	})
+}

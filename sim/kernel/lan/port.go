@@ -1,0 +1,157 @@
+//go:build linux
+
+package lan
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"firedrill/sim/kernel/netns"
+)
+
+// Port is the switch's end of a machine's interface, from a boot to the loss of power.
+type Port struct {
+	s       *Switch
+	jack    *jack
+	tap     *tap
+	plugged bool
+	frozen  bool
+	closed  bool
+	gone    bool       // the device is, with its namespace
+	waiting []*arrival // for a thaw, in order
+	address netip.Addr
+	asked   []*question
+}
+
+// Attach gives the namespace of a machine an interface that bears the name of the segment, with this address and a hardware address
+// that is the same at every boot, and plugs it in. The machine has no other port on the segment then: the one of an earlier boot is
+// closed before. The world's network has the machine on this segment already.
+func (s *Switch) Attach(ns *netns.Namespace, segment, machine string, address netip.Prefix) (*Port, error) {
+	if !address.Addr().Is4() {
+		return nil, fmt.Errorf("attach %s to %s: want an IPv4 address, have %v", machine, segment, address)
+	}
+	t, err := newTap(ns, segment, hardwareOf(segment, machine), address)
+	if err != nil {
+		return nil, fmt.Errorf("attach %s to %s: %w", machine, segment, err)
+	}
+	p, err := s.connect(t, segment, machine, address.Addr())
+	if err != nil {
+		t.close()
+		return nil, fmt.Errorf("attach %s to %s: %w", machine, segment, err)
+	}
+	s.wake()
+	return p, nil
+}
+
+// connect gives a device its place at the switch.
+func (s *Switch) connect(t *tap, segment, machine string, address netip.Addr) (*Port, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.segment(segment)
+	switch {
+	case s.closed:
+		return nil, errors.New("the switch is closed")
+	case g == nil:
+		return nil, fmt.Errorf("no segment %q", segment)
+	}
+	j := g.jack(machine)
+	if j.port != nil {
+		return nil, errors.New("its port is in use")
+	}
+	p := &Port{s: s, jack: j, tap: t, plugged: true, address: address}
+	j.port = p
+	g.at[hardwareOf(segment, machine)] = j
+	s.ports = append(s.ports, p)
+	s.changed = true
+	return p, nil
+}
+
+// MAC is the hardware address of a machine's interface on a segment: the same in every run.
+func MAC(segment, machine string) net.HardwareAddr {
+	h := hardwareOf(segment, machine)
+	return h[:]
+}
+
+// Unplug takes the cable out: no frame passes, and the machine sees that it has no carrier.
+func (p *Port) Unplug() error { return p.plug(false) }
+
+// Plug puts the cable in again.
+func (p *Port) Plug() error { return p.plug(true) }
+
+func (p *Port) plug(in bool) error {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	if p.closed || p.plugged == in {
+		return nil
+	}
+	p.plugged = in
+	return p.tap.carrier(in)
+}
+
+// Freeze lets frames to and from the machine wait, in order.
+func (p *Port) Freeze() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	if !p.closed && !p.frozen {
+		p.frozen, p.s.changed = true, true
+		p.s.wake()
+	}
+}
+
+// Thaw lets them go on.
+func (p *Port) Thaw() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	if p.closed || !p.frozen {
+		return
+	}
+	p.frozen, p.s.changed = false, true
+	now := p.s.options.Now()
+	for _, a := range p.waiting {
+		p.s.coming.add(a, now)
+	}
+	p.waiting = nil
+	p.s.wake()
+}
+
+// Close is the loss of power: silence at once, and the interface is gone some milliseconds later.
+func (p *Port) Close() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	p.close()
+	p.s.wake()
+}
+
+// close leaves the device to the loop, which may be about to use it.
+func (p *Port) close() {
+	if p.closed {
+		return
+	}
+	p.s.lost += p.tap.dropped()
+	p.closed, p.s.changed = true, true
+	p.jack.port = nil
+	for _, a := range p.waiting {
+		a.spent()
+	}
+	p.waiting, p.asked = nil, nil
+}
+
+// readable are the ports that the loop is to listen to. Devices of closed ports are taken away on the side: their kernel may wait
+// for others.
+func (s *Switch) readable() (ports []*Port) {
+	s.ports = slices.DeleteFunc(s.ports, func(p *Port) bool {
+		if p.closed {
+			s.closing.Go(p.tap.close)
+		}
+		return p.closed
+	})
+	for _, p := range s.ports {
+		if !p.frozen && !p.gone {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}

@@ -1,0 +1,236 @@
+//go:build linux
+
+package lan
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"firedrill/sim"
+	"firedrill/sim/kernel/netns"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a switch with machines, which are namespaces and nothing else.
+type rig struct {
+	*Switch
+	t        testing.TB
+	lock     sync.Mutex
+	network  *sim.Network
+	machines map[string]*machine
+}
+
+type machine struct {
+	rig  *rig
+	name string
+	ns   *netns.Namespace
+	port *Port
+	addr netip.Addr
+}
+
+const lan0 = "lan"
+
+var subnet = netip.MustParsePrefix("10.1.0.0/16")
+
+// newRig makes a segment with machines a, b, c and so on.
+func newRig(t testing.TB, machines int, base sim.Condition) *rig {
+	t.Helper()
+	r := &rig{t: t, network: sim.NewNetwork(1), machines: map[string]*machine{}}
+	start := time.Now()
+	var err error
+	r.Switch, err = New(Options{Network: r.network, Lock: &r.lock, Now: func() time.Duration { return time.Since(start) },
+		Rand: sim.Stream(1, "switch")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := sim.Segment{Name: lan0, Subnet: subnet, Base: base}
+	r.network.AddSegment(spec)
+	if err := r.AddSegment(spec); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.close() })
+	for i := range machines {
+		m := &machine{rig: r, name: name(i), addr: netip.AddrFrom4([4]byte{10, 1, 0, byte(i + 1)})}
+		r.machines[m.name] = m
+		r.network.Attach(lan0, m.name)
+		m.boot()
+	}
+	return r
+}
+
+func name(i int) string {
+	if i < 26 {
+		return string(rune('a' + i))
+	}
+	return fmt.Sprintf("m%d", i)
+}
+
+// boot gives the machine a namespace and an interface.
+func (m *machine) boot() {
+	t := m.rig.t
+	t.Helper()
+	var err error
+	m.ns, err = netns.New()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip("making a network namespace needs root or a user namespace:", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.port, err = m.rig.Attach(m.ns, lan0, m.name, netip.PrefixFrom(m.addr, subnet.Bits())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// powerOff takes both away.
+func (m *machine) powerOff() {
+	m.port.Close()
+	m.ns.Close()
+	m.ns = nil
+}
+
+func (r *rig) close() {
+	if r.machines == nil {
+		return
+	}
+	if err := r.Close(); err != nil {
+		r.t.Error(err)
+	}
+	for _, m := range r.machines {
+		if m.ns != nil {
+			m.ns.Close()
+		}
+	}
+	r.machines = nil
+}
+
+// impose puts a condition on the links from one machine to another; "" is every one.
+func (r *rig) impose(from, to string, c sim.Condition) (i *sim.Imposition, lift func()) {
+	i = &sim.Imposition{Condition: c}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	var links []*sim.Link
+	for _, l := range r.network.Links(lan0) {
+		if (from == "" || l.From == from) && (to == "" || l.To == to) {
+			l.Impose(i)
+			links = append(links, l)
+		}
+	}
+	return i, func() {
+		r.lock.Lock()
+		defer r.lock.Unlock()
+		for _, l := range links {
+			l.Lift(i)
+		}
+	}
+}
+
+// must is for what a test has no doubt about.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// in calls act inside of the machine.
+func in[T any](m *machine, act func() (T, error)) (T, error) {
+	var v T
+	err := m.ns.Do(func() (err error) {
+		v, err = act()
+		return err
+	})
+	return v, err
+}
+
+// listen opens a UDP socket that is closed with the test.
+func (m *machine) listen(port uint16) *net.UDPConn {
+	m.rig.t.Helper()
+	c := must(in(m, func() (*net.UDPConn, error) {
+		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.IPv4Unspecified(), port)))
+	}))(m.rig.t)
+	m.rig.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// serve opens a TCP listener that is closed with the test, and calls each for every connection.
+func (m *machine) serve(port uint16, each func(net.Conn)) {
+	m.rig.t.Helper()
+	l := must(in(m, func() (net.Listener, error) {
+		return net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
+	}))(m.rig.t)
+	var all sync.WaitGroup
+	m.rig.t.Cleanup(func() {
+		l.Close()
+		all.Wait()
+	})
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				each(c)
+			})
+		}
+	})
+}
+
+// dial connects to a port of another machine.
+func (m *machine) dial(to netip.Addr, port uint16, timeout time.Duration) (net.Conn, error) {
+	return in(m, func() (net.Conn, error) {
+		return net.DialTimeout("tcp4", netip.AddrPortFrom(to, port).String(), timeout)
+	})
+}
+
+func (m *machine) at(port uint16) *net.UDPAddr {
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(m.addr, port))
+}
+
+// hears waits for one datagram; "" is silence for as long as that.
+func hears(t testing.TB, c *net.UDPConn, wait time.Duration) string {
+	t.Helper()
+	b := make([]byte, 2048)
+	c.SetReadDeadline(time.Now().Add(wait))
+	n, _, err := c.ReadFromUDPAddrPort(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ""
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return string(b[:n])
+}
+
+// Waits in tests: patience is for what has to come about, silence for what must not.
+const (
+	patience = 5 * time.Second
+	silence  = 100 * time.Millisecond
+)
+
+func echo(c net.Conn) {
+	b := make([]byte, 1<<16)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
