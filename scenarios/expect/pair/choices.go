@@ -29,7 +29,7 @@ func (c *Choices) Judge(r *expect.Run) expect.Finding {
 	f := expect.Finding{Verdict: expect.Vacuous, Subject: "all"}
 	for _, p := range pairings(r) {
 		t, _ := p.takeover()
-		for _, i := range p.returns() {
+		for _, i := range p.starts(p.Active) {
 			if config := p.config(p.Active, i); config != nil && t >= 0 && i > t {
 				f.Marks = append(f.Marks, "return="+config.Return)
 			}

@@ -175,11 +175,11 @@ func ids(ops []*nodes.Operation) []uint64 {
 	return all
 }
 
-// returns are the times at which the former active's software started again.
-func (p *pairing) returns() []time.Duration {
+// starts are the times at which a unit's software started again.
+func (p *pairing) starts(machine string) []time.Duration {
 	var times []time.Duration
 	for _, name := range []string{sim.FactBooted, sim.FactRestarted} {
-		for _, e := range p.facts(name, p.Active, p.From, p.Until) {
+		for _, e := range p.facts(name, machine, p.From, p.Until) {
 			times = append(times, e.At)
 		}
 	}

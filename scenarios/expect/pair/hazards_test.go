@@ -125,10 +125,24 @@ func TestSplitBrain(t *testing.T) {
 			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"lost_writes", "served_image"}, says: "no hazard accounts for 1 lost writes"},
 		{name: "set up again, and still two", script: cable + takeover + mended("20m") + "30m nas-b ready\n" + writes, asked: shows("HZ-D1"),
 			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"no_dual_writers", "single_address_owner", "converged"}},
-		{name: "a second time after the heal", script: cable + takeover + mended("20m") + `
+		{name: "the survivor boots after the heal, beside an active that went on", script: cable + takeover + mended("20m") + `
 			21m nas-b powered-off
 			22m nas-b booted
 			22m nas-b role: active, access: read-write, address-bound: 172.16.66.40 (lan)` + "\n" + writes, asked: shows("HZ-D1"),
+			want: expect.HazardSeen, seen: []string{"HZ-D1"}, charged: all,
+			says: "nas-b started again at 22m beside nas-a, which had gone on"},
+		{name: "the old active boots after the heal, and does not ask", script: cable + takeover + mended("20m") + `
+			21m nas-a powered-off
+			22m nas-a booted
+			22m nas-a role: active, access: read-write, address-bound: 172.16.66.40 (lan)` + "\n" + writes, asked: shows("HZ-D1"),
+			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"no_dual_writers", "single_address_owner"}},
+		{name: "it boots first, and the survivor after it", script: cable + takeover + mended("20m") + `
+			21m nas-b powered-off
+			21m nas-a powered-off
+			22m nas-a booted
+			22m nas-a role: active, access: read-write, address-bound: 172.16.66.40 (lan)
+			23m nas-b booted
+			23m nas-b role: active, access: read-write, address-bound: 172.16.66.40 (lan)` + "\n" + writes, asked: shows("HZ-D1"),
 			want: expect.Violation, seen: []string{"HZ-D1"}, broken: []string{"no_dual_writers", "single_address_owner"}},
 		{name: "an active that stood still and goes on", script: "10m nas-a paused: frozen\n" + takeover + "12m nas-a resumed: frozen\n" +
 			writes, asked: shows("HZ-D1"), want: expect.HazardSeen, seen: []string{"HZ-D1"}, charged: all,

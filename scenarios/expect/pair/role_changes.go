@@ -95,7 +95,7 @@ func (u *ruling) replaced(unit string, at time.Duration) bool {
 		if t.Active != unit || t.At > at {
 			continue
 		}
-		for _, back := range t.returns() {
+		for _, back := range t.starts(t.Active) {
 			if t.At <= back && back <= at {
 				return true
 			}

@@ -14,7 +14,7 @@ import (
 // path was cut while the active ran; or the active stood still for as long as D-46 wants and went on; or only its
 // software was gone, or never went on, while its kernel kept the address, which breaks IDEAL-3 alone. Observation:
 // both had the address, or both were writers, and that began while the preconditions held or in the work of the
-// takeover that they led to.
+// takeover that they led to, or when the survivor started again beside an active that had never stopped.
 func splitBrain(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
@@ -35,6 +35,7 @@ func splitBrain(r *expect.Run) []expect.Instance {
 				i.Excuses, i.Lost = []string{twoOwners}, nil
 			}
 			found = append(found, i)
+			found = append(found, t.resumed(i.Excuses)...)
 			break // One cause accounts for the whole; a second one adds nothing.
 		}
 	}
@@ -87,13 +88,41 @@ func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash,
 	return i
 }
 
+// resumed are the instances that come of the survivor's own starts after a split: it boots as what it was, with the address (5.3),
+// beside an old active that has gone on since before the takeover. An old active that starts again has to ask first, and is
+// excused by HZ-D2 or not at all.
+func (t *taken) resumed(excuses []string) []expect.Instance {
+	var found []expect.Instance
+	starts := slices.DeleteFunc(t.starts(t.Standby), func(at time.Duration) bool { return at <= t.At || at > t.Over })
+	for n, at := range starts {
+		until := t.Over
+		if n+1 < len(starts) {
+			until = starts[n+1] - 1
+		}
+		owners, writers := t.clashes(at, until)
+		for _, c := range slices.Concat(owners, writers) {
+			if c.A.From > t.At {
+				until = min(until, c.From-1)
+			}
+		}
+		if owners, writers = t.clashes(at, until); len(owners)+len(writers) == 0 {
+			continue
+		}
+		i := t.split(at, until, owners, writers, fmt.Sprintf("%s started again at %s beside %s, which had gone on", t.Standby,
+			nodes.FormatDuration(at), t.Active))
+		i.Excuses = excuses
+		found = append(found, i)
+	}
+	return found
+}
+
 // returned is HZ-D2: an active that was replaced starts again and serves beside the new owner. Preconditions: it is
 // configured to take its address without asking, or it could not hear the new owner over the address's segment.
 // Observation: both had the address, or both were writers.
 func returned(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
-		for _, back := range t.returns() {
+		for _, back := range t.starts(t.Active) {
 			if back <= t.At || back > t.Over {
 				continue
 			}
@@ -151,6 +180,7 @@ func lateChecks(r *expect.Run) []expect.Instance {
 		}
 		owners, writers := t.clashes(from, t.Serving)
 		found = append(found, t.split(from, t.Serving, owners, writers, why))
+		found = append(found, t.resumed(nil)...)
 	}
 	return found
 }
