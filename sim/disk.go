@@ -44,7 +44,8 @@ type Disk struct {
 	names    []*nameChange
 	settled  int      // of names, how many are durable and may be swept out
 	touched  []*inode // directories with changes that became durable by another's sync
-	orphans  []*inode // removed while open
+	orphans  []*inode // without a name, and open
+	followed int      // symbolic links on the way of the path that is looked for
 	used     int64
 	sessions int // a file that was opened in an earlier one is stale
 
@@ -93,23 +94,25 @@ func (d *Disk) CloseAll() {
 		d.used -= n.data.room
 	}
 	d.orphans = nil
+	d.walk(func(_ string, n *inode) { n.opens = 0 })
 }
 
 // maxFileSize keeps a mistaken offset from costing memory: the table of a file's chunks takes 1/2048 of it.
 const maxFileSize = 64 << 30
 
-// maxName and maxPath are Linux's NAME_MAX and PATH_MAX.
+// maxName and maxPath are Linux's NAME_MAX and PATH_MAX; maxLinks is how many symbolic links a path may lead over.
 const (
-	maxName = 255
-	maxPath = 4096
+	maxName  = 255
+	maxPath  = 4096
+	maxLinks = 40
 )
 
-// inode is a file or a directory, whatever it is called.
+// inode is a file, a directory or a symbolic link, whatever it is called.
 type inode struct {
 	id    uint64
 	attr  attributes
 	kept  attributes // what of attr is durable
-	links int        // names it has: 0 or 1
+	links int        // names it has; of a directory, 0 or 1
 	opens int        // files open on it
 
 	// syncs is how many syncs are under way; their extent is told by numbers of changes, so that none are merged
@@ -122,17 +125,28 @@ type inode struct {
 	weight  int64        // bytes that pending holds on to
 	platter *content     // what is durable, where that is not data with pending undone: a sync failed
 
+	// Of a symbolic link: where it leads. It is durable with the name.
+	target string
+
+	// Of a directory. A file has several names at a time: here is the one that it was got or looked up by last, which
+	// faults may choose it by.
+	parent *inode
+	name   string // in its parent
+
+	// shared: it had several names once, so that a power loss may bring them back.
+	shared bool
+
 	// Of a directory.
 	entries  map[string]*inode
-	parent   *inode
-	name     string        // in its parent
 	unsynced []*nameChange // changes of its entries that are not durable, the oldest first
 	arrival  *nameChange   // by which it got its present place; nil: long ago
 }
 
+// attributes are obeyed by nobody: software may do everything to every file.
 type attributes struct {
-	mode  os.FileMode
-	mtime time.Time
+	mode         os.FileMode
+	mtime        time.Time
+	owner, group uint32
 }
 
 func (d *Disk) newInode(mode os.FileMode) *inode {
@@ -157,8 +171,19 @@ type place struct {
 	slash bool
 }
 
-// find follows a path from the root. All of it but the last name has to exist.
+// find follows a path from the root. All of it but the last name has to exist; that name may be a symbolic link's.
 func (d *Disk) find(path string) (place, error) {
+	d.followed = 0
+	return d.findFrom(d.root, path, false)
+}
+
+// follow is find, and where that leads to a symbolic link, what it stands for.
+func (d *Disk) follow(path string) (place, error) {
+	d.followed = 0
+	return d.findFrom(d.root, path, true)
+}
+
+func (d *Disk) findFrom(dir *inode, path string, last bool) (place, error) {
 	switch {
 	case path == "":
 		return place{}, syscall.ENOENT
@@ -166,8 +191,10 @@ func (d *Disk) find(path string) (place, error) {
 		return place{}, syscall.ENAMETOOLONG
 	case strings.IndexByte(path, 0) >= 0:
 		return place{}, syscall.EINVAL
+	case path[0] == '/':
+		dir = d.root
 	}
-	at := place{node: d.root, name: "/"}
+	at := place{node: dir, name: "/"}
 	for i := 0; i < len(path); {
 		if path[i] == '/' {
 			i++
@@ -194,13 +221,26 @@ func (d *Disk) find(path string) (place, error) {
 			at = place{dir: dir, name: name, node: dir.entries[name]}
 		}
 		at.slash = i < len(path)
+		if n := at.node; n != nil && n.target != "" && (last || strings.Trim(path[i:], "/") != "") {
+			if d.followed++; d.followed > maxLinks {
+				return place{}, syscall.ELOOP
+			}
+			slash := at.slash
+			var err error
+			if at, err = d.findFrom(dir, n.target, true); err != nil {
+				return place{}, err
+			}
+			at.slash = at.slash || slash
+		}
 	}
 	return at, nil
 }
 
-// existing is find for a path that must lead to something.
-func (d *Disk) existing(path string) (place, error) {
-	at, err := d.find(path)
+// existing is follow for a path that must lead to something.
+func (d *Disk) existing(path string) (place, error) { return present(d.follow(path)) }
+
+// present makes an error of a place where nothing is, or no directory where there should be one.
+func present(at place, err error) (place, error) {
 	switch {
 	case err != nil:
 		return at, err
@@ -219,6 +259,12 @@ func (d *Disk) create(at place, mode os.FileMode) *inode {
 	return n
 }
 
+// link gives a file one more name, where nothing is.
+func (d *Disk) link(n *inode, at place) {
+	n.shared = true
+	d.setName(nameStep{dir: at.dir, name: at.name, to: n})
+}
+
 // remove takes a name away. A directory has to be empty.
 func (d *Disk) remove(at place) {
 	d.setName(nameStep{dir: at.dir, name: at.name, from: at.node})
@@ -234,14 +280,30 @@ func (d *Disk) move(from, to place) {
 	}
 }
 
-// unlinked gives up a file that has lost its name, once nobody has it open.
+// exchange gives each of two the other's name.
+func (d *Disk) exchange(a, b place) {
+	d.moveName(nameStep{dir: a.dir, name: a.name, from: a.node, to: b.node},
+		nameStep{dir: b.dir, name: b.name, from: b.node, to: a.node})
+}
+
+// unlinked gives up a file that has lost a name, if it was the last one and nobody has it open.
 func (d *Disk) unlinked(n *inode) {
-	n.links = 0
-	if n.opens > 0 {
+	switch {
+	case n.links > 0:
+	case n.opens > 0:
 		d.orphans = append(d.orphans, n)
-	} else {
+	default:
 		d.used -= n.data.room
 	}
+}
+
+// opened is told that one open file more is on n, which a kernel may still know after its last name is gone.
+func (d *Disk) opened(n *inode) {
+	if n.opens == 0 && n.links == 0 {
+		d.orphans = append(d.orphans, n)
+		d.used += n.data.room
+	}
+	n.opens++
 }
 
 // closed is told that one open file less is on n.

@@ -408,7 +408,15 @@ func (d *Disk) whole(x *nameChange) bool {
 			return false
 		}
 	}
-	return x.local() || d.root.reaches(x.steps[len(x.steps)-1].dir)
+	if x.local() {
+		return true
+	}
+	for i := range x.steps {
+		if s := &x.steps[i]; s.to != nil && !d.root.reaches(s.dir) {
+			return false
+		}
+	}
+	return true
 }
 
 // reaches reports whether a directory is n or below it.

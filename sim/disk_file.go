@@ -77,19 +77,23 @@ func (f *file) Close() error {
 	if f.closed {
 		return f.fail("close", os.ErrClosed)
 	}
-	f.closed = true
-	if f.session == f.view.disk.sessions {
-		f.view.disk.closed(f.node)
-	}
+	f.release()
 	if f.view.pacer != nil {
 		f.view.pacer.Pause(0)
 	}
 	return nil
 }
 
+func (f *file) release() {
+	f.closed = true
+	if f.session == f.view.disk.sessions {
+		f.view.disk.closed(f.node)
+	}
+}
+
 // Read reads on from where the last one ended.
 func (f *file) Read(p []byte) (int, error) {
-	n, err := f.readAt(p, -1)
+	n, err := f.readAt(p, ownPlace)
 	if err != nil {
 		return n, f.fail("read", err)
 	}
@@ -114,7 +118,13 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// readAt reads at off; below zero, at the file's own place, which it moves.
+// Places of a file that are no offsets.
+const (
+	ownPlace = -1 // where the last read or write ended
+	atEnd    = -2
+)
+
+// readAt reads at off; at its own place, it moves that.
 func (f *file) readAt(p []byte, off int64) (int, error) {
 	if err := f.usable(); err != nil || len(p) == 0 {
 		return 0, err
@@ -123,7 +133,7 @@ func (f *file) readAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	from := func() (at int64, left int) {
-		if at = off; at < 0 {
+		if at = off; at == ownPlace {
 			at = f.off
 		}
 		return at, int(min(int64(len(p)), max(0, f.node.data.size-at)))
@@ -138,7 +148,7 @@ func (f *file) readAt(p []byte, off int64) (int, error) {
 		f.view.disk.rot(&c, f.node, at, n)
 	}
 	f.node.data.read(at, p[:n])
-	if off < 0 {
+	if off == ownPlace {
 		f.off += int64(n)
 	}
 	return n, nil
@@ -146,7 +156,7 @@ func (f *file) readAt(p []byte, off int64) (int, error) {
 
 // Write writes on from where the last one ended or, with O_APPEND, at the end.
 func (f *file) Write(p []byte) (int, error) {
-	n, err := f.writeAt(p, -1)
+	n, err := f.writeAt(p, ownPlace)
 	if err != nil {
 		return n, f.fail("write", err)
 	}
@@ -171,7 +181,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// writeAt writes at off; below zero, at the file's own place, which it moves.
+// writeAt writes at off; at its own place, it moves that. With O_SYNC it ends with a sync.
 func (f *file) writeAt(p []byte, off int64) (int, error) {
 	if err := f.usable(); err != nil {
 		return 0, err
@@ -183,10 +193,10 @@ func (f *file) writeAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	at := off
-	if off < 0 {
-		if f.flag&os.O_APPEND != 0 {
-			f.off = f.node.data.size
-		}
+	switch {
+	case off == atEnd || off == ownPlace && f.flag&os.O_APPEND != 0:
+		at = f.node.data.size
+	case off == ownPlace:
 		at = f.off
 	}
 	d := f.view.disk
@@ -202,8 +212,13 @@ func (f *file) writeAt(p []byte, off int64) (int, error) {
 		n, err = d.write(f.node, at, p, free)
 		d.rot(&c, f.node, at, n)
 	}
-	if off < 0 {
-		f.off += int64(n)
+	if off == ownPlace {
+		f.off = at + int64(n)
+	}
+	if n > 0 && f.flag&os.O_SYNC == os.O_SYNC {
+		if err := f.sync(); err != nil {
+			return 0, err
+		}
 	}
 	return n, err
 }
@@ -277,11 +292,8 @@ func (f *file) Readdirnames(count int) ([]string, error) {
 	if err := f.begin(DiskRead, 0); err != nil {
 		return nil, f.fail("readdirent", err)
 	}
-	switch {
-	case !f.node.isDir():
-		return nil, f.fail("readdirent", syscall.ENOTDIR)
-	case f.node.links == 0:
-		return nil, f.fail("readdirent", syscall.ENOENT)
+	if err := f.node.listable(); err != nil {
+		return nil, f.fail("readdirent", err)
 	}
 	if !f.listed {
 		f.names, f.listed = f.node.list(), true
@@ -298,10 +310,28 @@ func (f *file) Readdirnames(count int) ([]string, error) {
 	return names, nil
 }
 
+// listable is the error of asking for the names in what is no directory, or was one.
+func (n *inode) listable() error {
+	switch {
+	case !n.isDir():
+		return syscall.ENOTDIR
+	case n.links == 0:
+		return syscall.ENOENT
+	}
+	return nil
+}
+
 // Sync makes what was written so far durable, or, of a directory, the names in it.
 func (f *file) Sync() error {
-	if err := f.usable(); err != nil {
+	if err := f.sync(); err != nil {
 		return f.fail("sync", err)
+	}
+	return nil
+}
+
+func (f *file) sync() error {
+	if err := f.usable(); err != nil {
+		return err
 	}
 	d, n := f.view.disk, f.node
 	c := f.call(DiskSync)
@@ -317,12 +347,12 @@ func (f *file) Sync() error {
 	number, attr := d.changes, n.attr
 	switch err := f.waitForSync(&c); {
 	case f.session != d.sessions:
-		return f.fail("sync", syscall.ESTALE)
+		return syscall.ESTALE
 	case err != nil:
 		if !n.isDir() {
 			n.loseData(number)
 		}
-		return f.fail("sync", err)
+		return err
 	}
 	if i := d.lies(&c); i != nil {
 		i.Lied++

@@ -49,7 +49,7 @@ func (v *view) Open(name string) (afero.File, error) {
 func (v *view) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
 	c := call{pacer: v.pacer, op: DiskOpen, path: name}
 	if flag&os.O_CREATE != 0 && len(v.disk.imposed) > 0 {
-		if at, err := v.disk.find(name); err == nil && at.node == nil {
+		if at, err := v.disk.follow(name); err == nil && at.node == nil {
 			c.op = DiskCreate
 		}
 	}
@@ -57,19 +57,33 @@ func (v *view) OpenFile(name string, flag int, perm os.FileMode) (afero.File, er
 	if err == nil {
 		var n *inode
 		if n, err = v.disk.open(&c, flag, perm); err == nil {
-			n.opens++
-			return &file{view: v, node: n, name: name, flag: flag, session: v.disk.sessions}, nil
+			return v.opened(n, name, flag), nil
 		}
 	}
 	return nil, &os.PathError{Op: "open", Path: name, Err: err}
 }
 
+// opened is a file that was opened by that name.
+func (v *view) opened(n *inode, name string, flag int) *file {
+	v.disk.opened(n)
+	return &file{view: v, node: n, name: name, flag: flag, session: v.disk.sessions}
+}
+
 // open finds the file that is to be opened, and makes or empties it where that is asked for.
 func (d *Disk) open(c *call, flag int, perm os.FileMode) (*inode, error) {
-	at, err := d.find(c.path)
+	look := d.follow
+	if flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
+		look = d.find
+	}
+	at, err := look(c.path)
 	if err != nil {
 		return nil, err
 	}
+	return d.openAt(c, at, flag, perm.Perm()&^umask)
+}
+
+// openAt is open where the place was found. The mode is that of a new file.
+func (d *Disk) openAt(c *call, at place, flag int, mode os.FileMode) (*inode, error) {
 	writes := flag&(os.O_WRONLY|os.O_RDWR|os.O_TRUNC) != 0
 	switch n := at.node; {
 	case flag&os.O_CREATE != 0 && at.slash && at.dir != nil:
@@ -77,7 +91,7 @@ func (d *Disk) open(c *call, flag int, perm os.FileMode) (*inode, error) {
 	case n == nil && flag&os.O_CREATE == 0:
 		return nil, syscall.ENOENT
 	case n == nil:
-		return d.makeIn(c, at, perm.Perm()&^umask)
+		return d.makeIn(c, at, mode)
 	case flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
 		return nil, syscall.EEXIST
 	case n.isDir() && (writes || flag&os.O_CREATE != 0):
@@ -130,7 +144,7 @@ func (d *Disk) mkdir(c *call, perm os.FileMode) error {
 
 // MkdirAll makes a directory and those above it that are missing.
 func (v *view) MkdirAll(name string, perm os.FileMode) error {
-	if at, err := v.disk.find(name); err == nil && at.node != nil {
+	if at, err := v.disk.follow(name); err == nil && at.node != nil {
 		if at.node.isDir() {
 			return nil
 		}
@@ -146,7 +160,7 @@ func (v *view) MkdirAll(name string, perm os.FileMode) error {
 	err := v.Mkdir(name, perm)
 	if err != nil {
 		// Another task may have been faster, or the path ends in `.`.
-		if at, e := v.disk.find(name); e == nil && at.node != nil && at.node.isDir() {
+		if at, e := v.disk.follow(name); e == nil && at.node != nil && at.node.isDir() {
 			return nil
 		}
 	}
@@ -167,7 +181,7 @@ func (v *view) Remove(name string) error {
 }
 
 func (d *Disk) unlink(name string) error {
-	at, err := d.existing(name)
+	at, err := present(d.find(name))
 	switch {
 	case err != nil:
 		return err
@@ -236,7 +250,7 @@ func (d *Disk) rename(from, to string) error {
 	target, err := d.find(to)
 	if err == nil && target.node != nil && target.node.isDir() {
 		// Package os refuses this before it asks the system.
-		if old, err = d.existing(from); err != nil {
+		if old, err = present(d.find(from)); err != nil {
 			return err
 		}
 		if from == to || old.node != target.node {
@@ -248,37 +262,79 @@ func (d *Disk) rename(from, to string) error {
 		return err
 	case old.dir == nil || target.dir == nil:
 		return syscall.EBUSY
+	case old.node != nil && !old.node.isDir() && (old.slash || target.slash):
+		return syscall.ENOTDIR
+	}
+	return d.renameTo(old, target)
+}
+
+// renameTo is rename where the places were found. Of two names of one file both stay.
+func (d *Disk) renameTo(old, target place) error {
+	switch {
 	case old.node == nil:
 		return syscall.ENOENT
-	case !old.node.isDir() && (old.slash || target.slash):
-		return syscall.ENOTDIR
-	}
-	for dir := target.dir; dir != dir.parent; dir = dir.parent {
-		if dir == old.node {
-			return syscall.EINVAL
-		}
-	}
-	switch {
+	case target.dir.below(old.node):
+		return syscall.EINVAL
 	case target.node == old.node:
 		return nil
-	case target.node != nil && old.node.isDir():
+	case target.node == nil:
+	case old.node.isDir() && !target.node.isDir():
 		return syscall.ENOTDIR
+	case !old.node.isDir() && target.node.isDir():
+		return syscall.EISDIR
+	case len(target.node.entries) > 0:
+		return syscall.ENOTEMPTY
 	}
 	d.move(old, target)
 	return nil
 }
 
+// swap exchanges what is at two places.
+func (d *Disk) swap(a, b place) error {
+	switch {
+	case a.node == nil || b.node == nil:
+		return syscall.ENOENT
+	case a.dir.below(b.node) || b.dir.below(a.node):
+		return syscall.EINVAL
+	case a.node != b.node:
+		d.exchange(a, b)
+	}
+	return nil
+}
+
+// below reports whether a directory is top or below it.
+func (n *inode) below(top *inode) bool {
+	for dir := n; ; dir = dir.parent {
+		if dir == top {
+			return true
+		}
+		if dir == dir.parent {
+			return false
+		}
+	}
+}
+
 // Stat describes what is at a path.
 func (v *view) Stat(name string) (os.FileInfo, error) {
+	return v.stat("stat", name, v.disk.follow)
+}
+
+// LstatIfPossible is Stat, of a symbolic link itself and not of what it stands for. It is always possible.
+func (v *view) LstatIfPossible(name string) (os.FileInfo, bool, error) {
+	i, err := v.stat("lstat", name, v.disk.find)
+	return i, true, err
+}
+
+func (v *view) stat(op, name string, look func(path string) (place, error)) (os.FileInfo, error) {
 	c := call{pacer: v.pacer, op: DiskRead, path: name}
 	err := v.disk.begin(&c, 0)
 	if err == nil {
 		var at place
-		if at, err = v.disk.existing(name); err == nil {
+		if at, err = present(look(name)); err == nil {
 			return at.node.info(base(name)), nil
 		}
 	}
-	return nil, &os.PathError{Op: "stat", Path: name, Err: err}
+	return nil, &os.PathError{Op: op, Path: name, Err: err}
 }
 
 // base is the last word of a path, as package os has it.
@@ -293,8 +349,7 @@ func base(name string) string {
 // Chmod sets the permissions. They are kept, not obeyed: a machine's software may do everything.
 func (v *view) Chmod(name string, mode os.FileMode) error {
 	return v.setAttributes("chmod", name, func(a *attributes) {
-		const changed = os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky
-		a.mode = a.mode&^changed | mode&changed
+		a.mode = a.mode&^modeBits | mode&modeBits
 	})
 }
 

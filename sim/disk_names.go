@@ -43,13 +43,21 @@ func (d *Disk) moveName(from, to nameStep) {
 	x := &nameChange{pair: [2]nameStep{from, to}}
 	x.steps = x.pair[:2]
 	if from.dir != to.dir {
-		for dir := to.dir; dir != dir.parent; dir = dir.parent {
-			if a := dir.arrival.merged(); a != nil && !a.durable {
-				x.after = append(x.after, a)
-			}
+		x.follows(to.dir)
+		if from.to != nil {
+			x.follows(from.dir)
 		}
 	}
 	d.changeNames(x)
+}
+
+// follows lets a change rest upon the arrivals of a directory and of those above it.
+func (x *nameChange) follows(dir *inode) {
+	for ; dir != dir.parent; dir = dir.parent {
+		if a := dir.arrival.merged(); a != nil && !a.durable {
+			x.after = append(x.after, a)
+		}
+	}
 }
 
 // changeNames changes entries, and takes a note of it until their directories are synced.
@@ -61,10 +69,14 @@ func (d *Disk) changeNames(x *nameChange) {
 		s := &x.steps[i]
 		s.set(s.to)
 		s.dir.attr.mtime = now
+		if s.from != nil {
+			s.from.links--
+		}
 		if s.to != nil {
-			s.to.links = 1
+			s.to.links++
+			s.to.parent, s.to.name = s.dir, s.name
 			if s.to.isDir() {
-				s.to.parent, s.to.name, s.to.arrival = s.dir, s.name, x
+				s.to.arrival = x
 			}
 		}
 		if i == 0 || s.dir != x.steps[0].dir {

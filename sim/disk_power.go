@@ -210,9 +210,13 @@ func (d *Disk) restart() {
 	d.sessions++
 	d.busy, d.hanging, d.orphans = 0, nil, nil
 	d.names, d.settled, d.used = nil, 0, 0
+	d.walk(func(_ string, n *inode) { n.links, n.opens, n.syncs = 0, 0, 0 })
 	d.walk(func(_ string, n *inode) {
-		n.links, n.opens, n.syncs = 1, 0, 0
+		if n.links++; n.links > 1 {
+			return // Its other names were counted.
+		}
 		d.used += n.data.room
+		d.inodes = max(d.inodes, n.id)
 		for name, c := range n.entries { // In any order: each is told its own.
 			if c.isDir() {
 				c.parent, c.name = n, name
@@ -245,14 +249,21 @@ type Snapshot struct{ root *inode }
 // Snapshot is what would be left if the power failed now. It shares its bytes with the disk until they are written to.
 func (d *Disk) Snapshot() *Snapshot {
 	d.undoNames()
-	root := d.root.copy(true)
+	root := d.root.copy(true, map[*inode]*inode{})
 	d.redoNames()
 	return &Snapshot{root}
 }
 
-// copy is a second tree like the one under n: as it is, or what of it is durable.
-func (n *inode) copy(durable bool) *inode {
-	c := &inode{id: n.id, attr: n.attr, kept: n.attr, links: 1}
+// copy is a second tree like the one under n: as it is, or what of it is durable. Files that may have several names are
+// in copied once they were met.
+func (n *inode) copy(durable bool, copied map[*inode]*inode) *inode {
+	if n.shared && copied[n] != nil {
+		return copied[n]
+	}
+	c := &inode{id: n.id, attr: n.attr, kept: n.attr, links: 1, target: n.target, shared: n.shared}
+	if n.shared {
+		copied[n] = c
+	}
 	if durable {
 		c.attr, c.kept = n.kept, n.kept
 	}
@@ -265,7 +276,7 @@ func (n *inode) copy(durable bool) *inode {
 		c.entries = make(map[string]*inode, len(n.entries))
 		c.parent = c
 		for name, child := range n.entries { // In any order: it makes a map again.
-			c.entries[name] = child.copy(durable)
+			c.entries[name] = child.copy(durable, copied)
 		}
 	}
 	return c
@@ -274,7 +285,7 @@ func (n *inode) copy(durable bool) *inode {
 // Restore makes the disk hold what the snapshot holds, all of it durable, as when another disk is put in its place. The
 // machine is off.
 func (d *Disk) Restore(s *Snapshot) {
-	d.root = s.root.copy(false)
+	d.root = s.root.copy(false, map[*inode]*inode{})
 	d.restart()
 }
 
