@@ -90,10 +90,14 @@ func (u *Unit) bearing() bearing {
 	return u.phase.bearing()
 }
 
-// appear lets clients in or shuts them out, and says what is new about the unit.
+// appear lets clients in or shuts them out, and says what is new about the unit. Saying takes time outside of the virtual
+// world: who shuts clients out says that before it says what it is instead.
 func (u *Unit) appear(b bearing) {
 	if u.volume != nil { // Where the disk has failed there is none.
 		u.volume.writable = b.access == ReadWrite
+	}
+	if b.access != ReadWrite {
+		u.say(nodes.FactAccess, b.access, &u.said.access)
 	}
 	if u.phase != DiskFailed { // What role it has, such a unit cannot tell.
 		u.say(nodes.FactRole, b.role, &u.said.role)
