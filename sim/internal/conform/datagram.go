@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"net"
@@ -59,7 +59,7 @@ func (s *side) writeTo(u transport.UDPConn, text string, to *net.UDPAddr) {
 	s.say("write of %d: %d, %s", len(text), n, s.outcome(err))
 }
 
-var datagramRows = []row{
+var datagramRows = []Row{
 	{
 		name: "udp: there and back",
 		server: func(s *side) {
@@ -127,7 +127,8 @@ var datagramRows = []row{
 			s.readFrom(u, 3)
 			b := make([]byte, 3)
 			n, oobn, flags, from, err := u.ReadMsgUDP(b, nil)
-			s.say("ReadMsgUDP: %q, %d, truncated: %t, from %s, %s", b[:n], oobn, flags&syscall.MSG_TRUNC != 0, s.where(from), s.outcome(err))
+			s.say("ReadMsgUDP: %q, %d, truncated: %t, from %s, %s",
+				b[:n], oobn, flags&syscall.MSG_TRUNC != 0, s.where(from), s.outcome(err))
 			n, _, flags, _, err = u.ReadMsgUDP(b, nil)
 			s.say("ReadMsgUDP: %q, truncated: %t, %s", b[:n], flags&syscall.MSG_TRUNC != 0, s.outcome(err))
 			n, from, err = u.ReadFromUDP(nil)
@@ -319,7 +320,7 @@ func (s *side) dialUDP(what string) net.Conn {
 	return c
 }
 
-var datagramErrorRows = []row{
+var datagramErrorRows = []Row{
 	{
 		name: "udp: a port that is taken",
 		alone: func(s *side) {

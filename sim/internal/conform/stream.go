@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 )
 
 // talk is a row of a server and a client that are connected. The server is served as long as the client runs.
-func talk(name string, server, client func(*side, transport.TCPConn)) row {
-	return row{
+func talk(name string, server, client func(*side, transport.TCPConn)) Row {
+	return Row{
 		name: name,
 		server: func(s *side) {
 			c := s.serve()
@@ -36,7 +36,7 @@ func talk(name string, server, client func(*side, transport.TCPConn)) row {
 
 func quiet(*side, transport.TCPConn) {}
 
-var deadlineRows = []row{
+var deadlineRows = []Row{
 	talk("tcp read: a deadline that has passed, though bytes are there",
 		func(s *side, c transport.TCPConn) {
 			s.read(c, 1)
@@ -124,9 +124,9 @@ var deadlineRows = []row{
 }
 
 // stuck is a row of a writer whose reader reads only one byte, until something ends the write.
-func stuck(name string, end func(*side, transport.TCPConn)) row {
+func stuck(name string, end func(*side, transport.TCPConn)) Row {
 	const all = 8 << 20
-	return row{
+	return Row{
 		name: name,
 		server: func(s *side) {
 			c := s.serve()
@@ -157,7 +157,7 @@ func stuck(name string, end func(*side, transport.TCPConn)) row {
 	}
 }
 
-var streamRows = []row{
+var streamRows = []Row{
 	talk("tcp stream: writes are no messages",
 		func(s *side, c transport.TCPConn) {
 			for range 4 {

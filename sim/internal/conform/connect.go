@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ func (s *side) shut() {
 	s.tell("shut")
 }
 
-var connectRows = []row{
+var connectRows = []Row{
 	{
 		name: "tcp connect: both ends know their own address and the other's",
 		server: func(s *side) {
@@ -88,8 +88,8 @@ var connectRows = []row{
 		once: true,
 		server: func(s *side) {
 			l := s.listen()
-			if l, ok := l.(interface{ shrink() error }); ok {
-				s.must(l.shrink()) // 4096 real connections would be many.
+			if s.stage.Shorten != nil {
+				s.must(s.stage.Shorten(l)) // 4096 real connections would be many.
 			}
 			s.tell("shrunk")
 			s.await("over")
@@ -195,7 +195,7 @@ func (s *side) listen2() net.Listener {
 	return l
 }
 
-var listenRows = []row{
+var listenRows = []Row{
 	{
 		name: "tcp listen: a port that is taken",
 		alone: func(s *side) {

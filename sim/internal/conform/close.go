@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"net"
@@ -21,7 +21,7 @@ func (s *side) untilWriteFails(c transport.TCPConn) {
 	}
 }
 
-var closeRows = []row{
+var closeRows = []Row{
 	talk("tcp close: the reader gets all, and then the end again and again",
 		func(s *side, c transport.TCPConn) {
 			s.readAll(c)
@@ -159,9 +159,9 @@ var closeRows = []row{
 		name: "tcp close: dial again from the port of a connection that this side closed first",
 		reason: "the virtual world has no TIME_WAIT: it would be a minute without a port for software that asks for that " +
 			"very one, and a clock more for each connection",
-		virtual: "server: read: \"\", EOF\nclient: closed first: ok\nclient: dial: ok",
+		virtual: "server: read: \"\", EOF\nclient: closed first: ok\nclient: dial: ok\n",
 		linux: "server: read: \"\", EOF\nclient: closed first: ok\n" +
-			"client: dial: dial tcp4 from client:port at server:port: bind: address already in use",
+			"client: dial: dial tcp4 from client:port at server:port: bind: address already in use\n",
 		server: func(s *side) {
 			l := s.listen()
 			c := s.accept(l)
@@ -182,7 +182,7 @@ var closeRows = []row{
 	},
 }
 
-var resetRows = []row{
+var resetRows = []Row{
 	talk("tcp reset: a close with bytes unread",
 		func(s *side, c transport.TCPConn) {
 			s.read(c, 1)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"io"
@@ -42,9 +42,9 @@ func (s *side) openFile(path string, flag int) afero.File {
 	return f
 }
 
-func onDisk(name string, body func(*side)) row { return row{name: "disk: " + name, alone: body} }
+func onDisk(name string, body func(*side)) Row { return Row{name: "disk: " + name, alone: body} }
 
-var diskRows = []row{
+var diskRows = []Row{
 	onDisk("a rename takes the place of a file", func(s *side) {
 		s.put("/a", "new")
 		s.put("/b", "old")
@@ -136,7 +136,8 @@ var diskRows = []row{
 		for _, m := range []struct {
 			offset int64
 			whence int
-		}{{-3, io.SeekEnd}, {-1, io.SeekCurrent}, {2, io.SeekStart}, {-3, io.SeekCurrent}, {-1, io.SeekStart}, {0, 9}, {5, io.SeekEnd}} {
+		}{{-3, io.SeekEnd}, {-1, io.SeekCurrent}, {2, io.SeekStart}, {-3, io.SeekCurrent},
+			{-1, io.SeekStart}, {0, 9}, {5, io.SeekEnd}} {
 			at, err := f.Seek(m.offset, m.whence)
 			s.say("seek %d from %d: %d, %s", m.offset, m.whence, at, s.outcome(err))
 			s.read(f, 3)
@@ -246,7 +247,7 @@ var diskRows = []row{
 	}),
 }
 
-var diskErrorRows = []row{
+var diskErrorRows = []Row{
 	onDisk("what is not there", func(s *side) {
 		_, err := s.Disk().Open("/no")
 		s.check("open", err)

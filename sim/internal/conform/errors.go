@@ -1,6 +1,6 @@
 //go:build linux
 
-package virtual
+package conform
 
 import (
 	"errors"
@@ -28,9 +28,9 @@ func (s *side) outcome(err error) string {
 			return what + " (timeout)"
 		}
 	case *fs.PathError:
-		what = fmt.Sprintf("%s %q: %s", e.Op, s.path(e.Path), s.inner(e.Err))
+		what = fmt.Sprintf("%s %q: %s", e.Op, e.Path, s.inner(e.Err))
 	case *os.LinkError:
-		what = fmt.Sprintf("%s %q %q: %s", e.Op, s.path(e.Old), s.path(e.New), s.inner(e.Err))
+		what = fmt.Sprintf("%s %q %q: %s", e.Op, e.Old, e.New, s.inner(e.Err))
 	default:
 		what = s.inner(err)
 	}
@@ -61,13 +61,6 @@ func (s *side) inner(err error) string {
 		return "EOF"
 	}
 	return err.Error()
-}
-
-func (s *side) path(p string) string {
-	for _, root := range s.roots {
-		p = strings.TrimPrefix(p, root)
-	}
-	return p
 }
 
 func (s *side) prefixed(prefix string, a net.Addr) string {
