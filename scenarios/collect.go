@@ -14,7 +14,7 @@ import (
 // what made it fail, and is left alone: what the play itself knows is all there is.
 func (p *play) collect(failure error) *expect.Run {
 	run := &expect.Run{Segments: p.Segments, Quiet: p.quiet, End: p.over(), Failure: failure, Gauges: p.Measures, Missed: p.missed,
-		Wants: p.wants, Steps: p.steps()}
+		Wants: p.wants, Steps: p.steps(), Slips: p.Slips, Usual: p.Usual}
 	if failure != nil {
 		for _, m := range p.Machines {
 			run.Machines = append(run.Machines, m.bare())

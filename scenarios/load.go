@@ -96,6 +96,7 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 	checkName(m, root, file)
 	root = withRunbooks(m, root, cat)
 	family := newFamily(m, root)
+	family.checkSlips(cat)
 	if t := root.get("timeline"); t != nil && t.shape == list {
 		for _, step := range t.items {
 			checkOrder(m, step)
@@ -113,7 +114,9 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 		if len(m.list) > enough {
 			break
 		}
-		f.Cases = append(f.Cases, check(m, cat, f, family, c))
+		one := check(m, cat, f, family, c)
+		one.slips, one.usual = family.slipsOf(c.values), family.usual(c.values)
+		f.Cases = append(f.Cases, one)
 	}
 	if err := m.err(); err != nil {
 		return nil, err
@@ -194,5 +197,6 @@ func (c *Case) Scenario(seed uint64) (*Scenario, error) {
 	if err := m.err(); err != nil {
 		return nil, fmt.Errorf("%s, seed %d: %w", c.Name, seed, err)
 	}
+	s.Slips, s.Usual = c.slips, c.usual
 	return s, nil
 }

@@ -166,13 +166,16 @@ func (e *timelineEdit) apply(m *notes, timeline []*node) []*node {
 		case "twice":
 			again := mergeStep(steps[i], &node{shape: mapping, at: p.value.at, entries: []entry{
 				{key: "then", at: p.value.at, value: scalarf(p.value.at, "0s")},
-				{key: "step", at: p.value.at, value: scalarf(p.value.at, "%s-again", p.step)},
+				{key: "step", at: p.value.at, value: scalarf(p.value.at, "%s", again(p.step))},
 			}})
 			steps = slices.Insert(steps, i+1, again)
 		}
 	}
 	return steps
 }
+
+// again is the name of a step that is done twice, the second time.
+func again(step string) string { return step + "-again" }
 
 // timed is a step with the time of another.
 func timed(step, other *node) *node {

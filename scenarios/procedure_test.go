@@ -185,3 +185,83 @@ variants:
 		t.Errorf("%v: want as-written and four steps that are skipped", err)
 	}
 }
+
+// TestSlipsAreJudged plays each case of a file whose steps slip: those that do damage name it, the others say that there is none.
+func TestSlipsAreJudged(t *testing.T) {
+	file := func(is, harmless string) string {
+		return `timeline:
+  - {at: 10s, run: [p, light-up], pace: 5s, if_refused: go-on, step: go}
+  - {after: procedure-done, of: light-up, step: end}
+  - {then: 1s, probe: state, machine: one, want: lit, step: look-one}
+  - {then: 1s, probe: state, machine: two, want: lit, step: look-two}
+procedures:
+  p:
+    - {step: a, do: copy, machine: one}
+    - {step: b, then: 1s, do: switch, machine: two, with: {to: lit}, except: never-b}
+expect:
+  - {slips: named}
+  - {slips: harmless, only: [` + harmless + `]}
+variants:
+  slip: {each_step_of: [p, light-up], is: ` + is + `}
+  other: {always-b: {}, never-b: {}}
+except: [skip-a/never-b, skip-shipped-dark/never-b, skip-shipped-lit/never-b]
+`
+	}
+	skip := file("skip", "skip-a, skip-shipped-dark")
+	with := func(is, harmless string) string { // In each case all of the steps.
+		text := strings.Replace(file(is, harmless), ", except: never-b", "", 1)
+		return text[:strings.Index(text, "  other:")]
+	}
+	for _, test := range []struct {
+		text, values, says string
+		slips, verdict     expect.Verdict
+	}{
+		{skip, "as-written/always-b", "nobody slips in this case", expect.Idle, expect.Pass},
+		{skip, "skip-b/always-b", "step b of p was left out: 1 thing broke\nwant: step look-two", expect.Pass, expect.Pass},
+		{skip, "skip-shipped-lit", "step shipped-lit of light-up was left out: 1 thing broke\nwant: step look-one", expect.Pass, expect.Pass},
+		{skip, "skip-a", "step a of p was left out: no damage", expect.Pass, expect.Pass},
+		{skip, "skip-shipped-dark", "step shipped-dark of light-up was left out: no damage", expect.Pass, expect.Pass},
+		{skip, "skip-b/never-b", "step b of p was left out, but the procedure did not get so far", expect.Vacuous, expect.Violation},
+		{file("skip", "skip-b"), "skip-a", "step a of p was left out, and nothing broke", expect.Violation, expect.Violation},
+		{with("swap", "swap-a"), "swap-a", "step a of p was done after b: no damage", expect.Pass, expect.Pass},
+		{with("swap", "swap-a"), "swap-shipped-dark", "step shipped-dark of light-up was done after shipped-lit: 1 thing broke\n" +
+			"want: step look-one", expect.Pass, expect.Pass},
+		{with("twice", "twice-a"), "twice-a", "step a of p was done twice: no damage", expect.Pass, expect.Pass},
+		{with("30s", "late-b"), "late-b", "step b of p came 30s late: no damage", expect.Pass, expect.Pass},
+	} {
+		o := workedThrough(t, test.text, test.values)
+		var slips *Judged
+		for i := range o.Claims {
+			if c := &o.Claims[i]; c.Name == "slips" && slips == nil {
+				slips = c
+			}
+		}
+		if slips.Verdict != test.slips || o.Verdict != test.verdict || !strings.Contains(strings.Join(slips.Evidence, "\n"), test.says) {
+			t.Errorf("%s: %s, run %s: %q; want %s, %s: %q\n%s", test.values, slips.Verdict, o.Verdict, slips.Evidence, test.slips,
+				test.verdict, test.says, summary(o))
+		}
+	}
+	o := workedThrough(t, file("skip", "skip-b"), "skip-b/always-b")
+	if o.Verdict != expect.Violation || o.Claims[1].Verdict != expect.Violation ||
+		!strings.Contains(strings.Join(o.Claims[1].Evidence, "\n"), "step b of p was left out: 1 thing broke\nwant: step look-two") {
+		t.Errorf("a slip that was to be harmless: %s, %q", o.Verdict, o.Claims[1].Evidence)
+	}
+}
+
+func TestWhatIsWrongWithSlips(t *testing.T) {
+	const timeline = "timeline:\n  - {at: 1s, run: light-up}\n"
+	for _, test := range []struct{ rest, mistake string }{
+		{"expect:\n  - {slips: named}\n", `"slips" is about a step that each_step_of leaves out, doubles, swaps or delays; no axis of the file does`},
+		{"expect:\n  - {slips: named}\nvariants:\n  slip: {skip-it: {steps: {shipped-lit: skip}}}\n",
+			`"slips" is about a step that each_step_of leaves out, doubles, swaps or delays; no axis of the file does`},
+		{"expect:\n  - slips\nvariants:\n  slip: {each_step_of: light-up, is: skip}\n", "want slips: named or harmless"},
+		{"expect:\n  - {slips: nmaed}\nvariants:\n  slip: {each_step_of: light-up, is: skip}\n", `want named or harmless for "slips", have "nmaed"`},
+		{"expect:\n  - {breaks: slips}\n", "slips speaks of other claims; want one that speaks of the run"},
+	} {
+		_, err := Parse("worked", []byte(worked+timeline+test.rest), manual())
+		m, _ := err.(*Mistakes)
+		if m == nil || len(m.List) != 1 || m.List[0].Message != test.mistake {
+			t.Errorf("%s: %v, want %q", test.rest, err, test.mistake)
+		}
+	}
+}

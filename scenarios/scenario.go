@@ -42,6 +42,8 @@ type Case struct {
 	File   *File
 	Name   string   // `heartbeat-cut/long`; the file's name where it has no variants
 	Values []string // the variant values, by axis
+	slips  []expect.Slip
+	usual  []string // see Scenario
 	Seeds  Seeds
 	Worlds []string // virtual, kernel
 
@@ -72,6 +74,9 @@ type Scenario struct {
 	Procedures []Procedure
 	Measures   []expect.Gauge
 	Expect     []expect.Claim
+	// Slips are what somebody gets wrong in a procedure of this case, Usual the hazards that it is to show without them.
+	Slips []expect.Slip
+	Usual []string
 }
 
 // Machine is one machine of a scenario, of any count.

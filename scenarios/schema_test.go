@@ -149,6 +149,8 @@ expect:
   - {takeover: nas-b, since: change, within: 1m}
   - no_dual_writers
   - {lost_writes: none, covers: SD-03}
+  - {slips: named}
+  - {slips: harmless, only: skip-wait}
   - {measured: wire, at_most: 64MiB, only: long}
 measure:
   wire: {bytes: lan, from: change, to: goodbye, only: long}
@@ -230,6 +232,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"a claim that cannot stand alone", "- no_dual_writers", "- never"},
 		{"a key that the claim has not", "since: change", "snice: change"},
 		{"a loss that is none", "lost_writes: none", "lost_writes: some"},
+		{"a word that says nothing of slips", "slips: named", "slips: some"},
 		{"a range where a claim has a bound", "within: 1m", "within: 1m..2m"},
 		{"a key that measures have not", "{bytes: lan", "{byte: lan"},
 		{"a bound without a unit", "at_most: 64MiB", "at_most: 64XB"},

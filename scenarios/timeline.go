@@ -175,7 +175,7 @@ func (b *builder) checkOf(n *node, k *whenKeys) {
 	switch {
 	case of == nil && k.After == "answered":
 		b.fault(n.get("after").at, "want of: the step that is answered")
-	case of == nil || of.shape != scalar || of.wrong || later(k.After, "fact"):
+	case of == nil || of.shape != scalar || of.wrong:
 	case k.After == "answered":
 		if problem := b.refer([]string{"step"}, k.Of); problem != "" {
 			b.fault(of.at, "%s", problem)

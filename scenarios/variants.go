@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"firedrill/scenarios/expect"
 )
 
 // MaxCases is how many cases a file may have.
@@ -49,6 +51,8 @@ type family struct {
 	steps  []string // the names that `steps` may use
 	worlds []string // words that also serve in a path
 	blind  bool     // there are values that are not known
+
+	slips map[string]expect.Slip // by the value that each_step_of made of it
 }
 
 // member is one case before it becomes a scenario: its values and its tree.

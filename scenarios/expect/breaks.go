@@ -1,6 +1,9 @@
 package expect
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Breaks claims that another claim does not hold in this run: the drill is there to show it. The breach is then no violation of
 // the run; that there is none is one. No hazard has to account for it, and what one does account for is no breach.
@@ -13,7 +16,7 @@ func (c *Breaks) reflects() {}
 // Check finds a claim that cannot be broken by what happens in a run.
 func (c *Breaks) Check() error {
 	switch c.Claim {
-	case c.Name(), (&HazardShows{}).Name(), (&Undocumented{}).Name():
+	case c.Name(), (&HazardShows{}).Name(), (&Undocumented{}).Name(), (&Slips{}).Name():
 		return fmt.Errorf("%s speaks of other claims; want one that speaks of the run", c.Claim)
 	}
 	return wantSubject(c.Name(), c.Claim, "a claim")
@@ -56,10 +59,15 @@ func forgive(asked []Claim, judged []Judged) {
 		}
 		for n := range judged {
 			if j := &judged[n]; j.Claim == c.Claim && j.Verdict == Violation {
-				j.Verdict = HazardSeen
-				j.Evidence = append(j.Evidence, "the scenario wants it to break here")
-				j.Excused, j.Breaches = append(j.Excused, j.Breaches...), nil
+				j.forgive("the scenario wants it to break here")
 			}
 		}
 	}
+}
+
+// forgive makes of a violation what the scenario wants to see.
+func (j *Judged) forgive(why string) {
+	j.Verdict = HazardSeen
+	j.Evidence = append(slices.Clip(j.Evidence), why)
+	j.Excused, j.Breaches = append(j.Excused, j.Breaches...), nil
 }

@@ -47,7 +47,7 @@ func TestBreaks(t *testing.T) {
 			}
 		})
 	}
-	for claim, ok := range map[string]bool{"one_owner": true, "": false, "breaks": false, "hazard": false, "undocumented": false} {
+	for claim, ok := range map[string]bool{"one_owner": true, "": false, "breaks": false, "hazard": false, "undocumented": false, "slips": false} {
 		if err := (&expect.Breaks{Claim: claim}).Check(); (err == nil) != ok {
 			t.Errorf("breaks %q: %v", claim, err)
 		}

@@ -35,6 +35,8 @@ type Run struct {
 	Wants    []Breach      // answers that were not what their steps wanted
 	Gauges   []Gauge       // the measures of the scenario
 	Volumes  []Volume      // what segments had carried at the moments between which a measure may be taken
+	Slips    []Slip        // what somebody got wrong in this case
+	Usual    []string      // the hazards that the case is to show as it is written, without its slips
 	Missed   []string      // steps that hit nothing, or whose time never came: `step cable: nobody is active`
 	Failure  error         // what sim.World.Run returned: a node that spins, a foreign goroutine
 	Start    time.Time     // true time at power-on; zero: it is not known

@@ -58,15 +58,13 @@ func Forms() []Form {
 			New: func() Claim { return &Breaks{} },
 		},
 		{
+			Name: "slips", Doc: "what a step cost that each_step_of left out: it is named with its damage, or did none",
+			New: func() Claim { return &Slips{} },
+		},
+		{
 			Name: "measured", Doc: "a measure of the scenario lies within bounds; every measure is told",
-			New: func() Claim { return &Measured{} },
-			Standing: func(r *Run) []Claim {
-				claims := make([]Claim, len(r.Gauges))
-				for i, g := range r.Gauges {
-					claims[i] = &Measured{Measure: g.Name}
-				}
-				return claims
-			},
+			New:      func() Claim { return &Measured{} },
+			Standing: everyMeasure,
 		},
 	}
 }

@@ -51,12 +51,29 @@ type shown struct {
 	known   []string // ids
 	marks   []string
 	judged  []Judged // the claims that are judged so far
+
+	// For the claim about slips:
+	damage    []string // what broke, each in a line
+	undecided string   // a claim that could not be decided
+	harmless  bool     // it is claimed that nothing breaks
 }
 
 // reflection is a claim about what judging the others brought to light. It is judged after them.
 type reflection interface {
 	Claim
 	reflects()
+}
+
+// rank is when a claim is judged: claims about the run first, then reflections. What came of slips is asked last, by
+// itself: it hangs on all the rest.
+func rank(c Claim) int {
+	if _, slips := c.(*Slips); slips {
+		return 2
+	}
+	if _, reflects := c.(reflection); reflects {
+		return 1
+	}
+	return 0
 }
 
 // Judge comes to the verdict on a run, worst first: a violation, which no hazard accounts for; what could not be
@@ -76,14 +93,11 @@ func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 			r.shown.mark(m)
 		}
 	}
-	for n := range claims {
-		if _, reflects := claims[n].(reflection); !reflects {
-			judge(n)
-		}
-	}
-	for n := range claims {
-		if _, reflects := claims[n].(reflection); reflects {
-			judge(n)
+	for now := range 2 {
+		for n := range claims {
+			if rank(claims[n]) == now {
+				judge(n)
+			}
 		}
 	}
 	forgive(asked, judged)
@@ -99,6 +113,7 @@ func Judge(r *Run, forms []Form, asked []Claim, hazards []Hazard) Judgement {
 		}
 	}
 	j.Hazards, j.Undocumented = r.shown.hazards, r.shown.marks
+	j.judgeSlips(r, asked)
 	j.weigh(r, asked)
 	return j
 }

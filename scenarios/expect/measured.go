@@ -18,7 +18,7 @@ type Gauge struct {
 	To         string `yaml:"to" ref:"step procedure fact" doc:"when it ends: the next of these since it began"`
 	Of         string `yaml:"of" ref:"machine" doc:"only facts of this machine or role"`
 	Operations string `yaml:"operations" ref:"clients" doc:"in place of a time: operations of these clients that succeed meanwhile"`
-	Bytes      string `yaml:"bytes" ref:"segment" doc:"in place of a time: what senders hand over to this segment meanwhile, headers too"`
+	Bytes      string `yaml:"bytes" ref:"segment" doc:"in place of a time: what is sent over this segment meanwhile, headers too"`
 }
 
 // Check finds a gauge without an end, or of two things.
@@ -129,6 +129,15 @@ func (c *Measured) Fits(g *Gauge) error {
 		}
 	}
 	return nil
+}
+
+// everyMeasure tells each measure of the scenario.
+func everyMeasure(r *Run) []Claim {
+	claims := make([]Claim, len(r.Gauges))
+	for i, g := range r.Gauges {
+		claims[i] = &Measured{Measure: g.Name}
+	}
+	return claims
 }
 
 // Name implements Claim.
