@@ -123,6 +123,14 @@ type Dialect interface {
 	Result(op *Operation, response *http.Response, body []byte, err error) Result
 }
 
+// Extras is a Dialect whose requests can say more than a path: what stands in `with` of a put, get or delete of the timeline. Its
+// Request finds that in Operation.With. Of a Dialect that is none, requests take no `with`.
+type Extras interface {
+	Dialect
+	// Extras documents what a verb takes: put, get or delete.
+	Extras(verb string) []Arg
+}
+
 // Result of a client operation. What is neither ok nor surely failed is unknown, and stays so.
 type Result string
 
@@ -141,6 +149,7 @@ type Operation struct {
 	Verb    string // put, get or delete
 	Path    string
 	Target  string // what was asked for: an address, a name or a machine
+	With    Values // what the request says beside the path; see Extras
 	Payload []byte // what a put sends; nil once the operation is in the history
 	// Hash identifies the payload of a put, or the body that a get returned. 0: none.
 	Hash uint64

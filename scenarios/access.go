@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -81,27 +82,49 @@ func hostOf(target, dial netip.AddrPort) string {
 	return target.String()
 }
 
-// dialect is how the software behind an address is spoken to: that of the machine whose own address it is, or else of the first
-// machine on its segment that clients can speak to, since that may take the address.
-func (p *play) dialect(address netip.Addr) nodes.Dialect {
-	near := nodes.Dialect(nil)
-	for _, m := range p.Machines {
+// dialect is how the software behind an address is spoken to.
+func (s *Scenario) dialect(address netip.Addr) nodes.Dialect {
+	if kind := s.spokenTo(address); kind != nil {
+		return kind.Dialect
+	}
+	return client.Files
+}
+
+// spokenTo is the kind of the software behind an address: of the machine whose own address it is, or else of the first machine on
+// its segment that clients can speak to, since that may take the address; nil: there is none.
+func (s *Scenario) spokenTo(address netip.Addr) *nodes.Kind {
+	near := (*nodes.Kind)(nil)
+	for _, m := range s.Machines {
 		if m.Kind == nil || m.Kind.Dialect == nil {
 			continue
 		}
 		for _, i := range m.Nets {
 			if i.Address.Addr() == address {
-				return m.Kind.Dialect
+				return m.Kind
 			}
 			if near == nil && i.Address.Masked().Contains(address) {
-				near = m.Kind.Dialect
+				near = m.Kind
 			}
 		}
 	}
-	if near == nil {
-		return client.Files
-	}
 	return near
+}
+
+// extrasOf are what requests of a verb can say in `with`.
+func extrasOf(d nodes.Dialect, verb string) []nodes.Arg {
+	if e, ok := d.(nodes.Extras); ok {
+		return e.Extras(verb)
+	}
+	return nil
+}
+
+// checkExtras checks what a request says in `with`, by the kind of whoever it goes to.
+func (b *builder) checkExtras(n *node, a *Access) {
+	what, dialect := fmt.Sprintf("%q", a.Verb), client.Files
+	if kind := b.s.spokenTo(a.Dial.Addr()); kind != nil {
+		what, dialect = what+" of kind "+kind.Name, kind.Dialect
+	}
+	b.checkArgs(n, a.With, extrasOf(dialect, a.Verb), what)
 }
 
 // access sends one request of a client. It counts as an operation of its group.
@@ -109,9 +132,6 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 	group := p.clients(a.From)
 	if group == nil || len(group.Addresses) == 0 {
 		return fmt.Errorf("no clients %q", a.From)
-	}
-	if len(a.With) > 0 {
-		return fmt.Errorf("%s takes no with: clients have nothing to say beside the path", a.Verb)
 	}
 	name := group.machine(0)
 	place := client.Place{To: a.To, Dial: a.Dial, Host: hostOf(a.Target, a.Dial)}
@@ -122,7 +142,13 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 		place.To = group.To
 	}
 	habits := p.habits(group, name, place)
-	fired.Verb = a.Verb
+	for _, v := range a.With { // The clients may have been told to go to somebody else than when the file was read.
+		known := func(arg nodes.Arg) bool { return arg.Name == v.Key }
+		if !slices.ContainsFunc(extrasOf(habits.Dialect, a.Verb), known) {
+			return fmt.Errorf("%s takes no %q where %s go now, %s", a.Verb, v.Key, a.From, place.Dial)
+		}
+	}
+	fired.Verb, fired.With = a.Verb, a.With
 	p.report(fired, a.String())
 	p.expecting(s, fired)
 	size := int64(a.Size)
@@ -130,7 +156,7 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 		size = int64(group.Size.Min)
 	}
 	p.world.Machine(name).Go(a.Verb+" "+s.Name, func(env nodes.Env) {
-		op := client.Do(env, habits, nodes.Operation{Verb: a.Verb, Path: a.Path, Size: size})
+		op := client.Do(env, habits, nodes.Operation{Verb: a.Verb, Path: a.Path, Size: size, With: a.With})
 		if op.Verb == client.VerbPut {
 			p.wrote[op.Hash] = s.Name
 		}
@@ -142,11 +168,12 @@ func (p *play) access(s *Step, a *Access, fired *expect.Fired) error {
 // String is the request as the user writes it.
 func (a *Access) String() string {
 	keys := struct {
-		From string     `yaml:"from"`
-		To   string     `yaml:"to"`
-		Via  string     `yaml:"via"`
-		Size nodes.Size `yaml:"size"`
-	}{a.From, a.To, a.Via, a.Size}
+		From string       `yaml:"from"`
+		To   string       `yaml:"to"`
+		Via  string       `yaml:"via"`
+		Size nodes.Size   `yaml:"size"`
+		With nodes.Values `yaml:"with"`
+	}{a.From, a.To, a.Via, a.Size, a.With}
 	if a.Verb != client.VerbPut {
 		keys.Size = 0
 	}

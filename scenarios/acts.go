@@ -99,7 +99,7 @@ type accessKeys struct {
 	To   string       `yaml:"to" doc:"whom it asks, if not whom the clients ask"`
 	Via  string       `yaml:"via" doc:"where it connects to, if not to that"`
 	Size nodes.Size   `yaml:"size" doc:"of what is put"`
-	With nodes.Values `yaml:"with" doc:"what goes with the request"`
+	With nodes.Values `yaml:"with" doc:"what goes with the request beside the path, where the kind takes anything: see help kinds"`
 }
 
 // readAct reads the verb of a step with what belongs to it, and the keys that all steps have.

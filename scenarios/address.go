@@ -206,6 +206,9 @@ func (b *builder) resolve() {
 		if a.Via != "" {
 			a.Dial = b.target(step.get("via"), a.Via, group.Net)
 		}
+		if a.Dial.IsValid() {
+			b.checkExtras(step, a)
+		}
 	}
 }
 

@@ -89,6 +89,10 @@ func (l *lamp) file(env nodes.Env, w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusForbidden, "read-only")
 		return
 	}
+	if r.Header.Get("X-Ink") == "invisible" {
+		web.Refuse(w, http.StatusConflict, "invisible-ink")
+		return
+	}
 	if r.Method == http.MethodPut {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 
 	"firedrill/faults"
 	"firedrill/nodes"
+	"firedrill/nodes/client"
 	"firedrill/scenarios/expect"
 )
 
@@ -101,8 +102,8 @@ func (c *Catalogue) ScenarioReference() []Table {
 	for _, f := range worldFacts {
 		facts.Entries = append(facts.Entries, Entry{Word: f.Name, Doc: f.Doc})
 	}
-	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), measure, axis, differs, quantityTable(),
-		facts)
+	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), measure, axis, differs,
+		quantityTable(), facts)
 }
 
 // KindReference tells of a kind: its keys of a machine, what operators may ask of it, what can be probed and awaited.
@@ -110,6 +111,11 @@ func KindReference(k *nodes.Kind) []Table {
 	tables := []Table{{"machine of kind " + k.Name, k.Doc, entriesOf(k.Config())}}
 	for _, v := range k.Verbs {
 		tables = append(tables, Table{"do: " + v.Name, v.Doc, argEntries(v.Args)})
+	}
+	for _, verb := range []string{client.VerbPut, client.VerbGet, client.VerbDelete} {
+		if extras := extrasOf(k.Dialect, verb); len(extras) > 0 {
+			tables = append(tables, Table{"with of " + verb, "what a request of clients can say beside the path", argEntries(extras)})
+		}
 	}
 	if len(k.Probes) > 0 {
 		tables = append(tables, probeTable("probes", k.Probes))

@@ -126,6 +126,7 @@ func (s *schemas) verb(form verbForm, patch bool) *schema {
 	}
 	if _, answered := form.keys.(*accessKeys); answered {
 		branch.set("want", s.want(answerDocs))
+		branch.set("with", s.extras(form.verb))
 	}
 	return branch
 }
@@ -214,6 +215,17 @@ func (s *schemas) runbooks(branch *schema) {
 	branch.set("with", with)
 }
 
+// extras are what requests of clients can say beside the path, of any kind.
+func (s *schemas) extras(verb string) *schema {
+	with := closed(nil)
+	for _, k := range s.cat.Kinds {
+		for _, a := range extrasOf(k.Dialect, verb) {
+			with.Properties = joined(with.Properties, properties{property{a.Name, orList(word())}.of(a.Doc)})
+		}
+	}
+	return with
+}
+
 // withArgs is a step whose `with` has these keys. Values are sent as they are, so any will do.
 func withArgs(args []nodes.Arg) *schema {
 	with := closed(nil)
@@ -242,7 +254,7 @@ func (s *schemas) probes(branch *schema, patch bool) {
 			byName[p.Name] = &nodes.Probe{}
 		}
 		all := byName[p.Name]
-		all.Args, all.Choices = append(all.Args, p.Args...), append(all.Choices, p.Choices...)
+		all.Args, all.Choices = append(all.Args, p.Args...), union(all.Choices, p.Choices)
 	}
 	branch.set("probe", choice(known))
 	if !patch {
