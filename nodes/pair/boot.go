@@ -77,6 +77,9 @@ func (u *Unit) bootOwner() error {
 	u.bind()
 	u.enter(u.record.Phase)
 	if u.phase == ActiveSolo {
+		if u.record.Untold {
+			u.tellOfTakeover()
+		}
 		u.alarm("not-redundant")
 		return nil
 	}

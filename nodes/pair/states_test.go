@@ -306,7 +306,7 @@ func TestFirstSyncGrowsWithTheData(t *testing.T) {
 
 // D-44, D-INV-6: the power fails in the middle of a takeover. Before the role is durable the unit is a standby again, and
 // takes over anew; as soon as the address has moved it is what it was about to be: one that forgot would be a standby of
-// nobody.
+// nobody. Either way the takeover is told, once (D-57), and a later boot is none.
 func TestPowerLossInTakeover(t *testing.T) {
 	for _, c := range []struct {
 		moment func(event) bool
@@ -331,6 +331,13 @@ func TestPowerLossInTakeover(t *testing.T) {
 		r.run(4 * time.Minute)
 		r.want("nas-b", pair.ActiveSolo)
 		r.owners("nas-b")
+		b.PowerOff()
+		b.Boot(nil)
+		r.run(time.Minute)
+		r.want("nas-b", pair.ActiveSolo)
+		if n := r.count("nas-b", pair.FactTookOver, ""); n != 1 {
+			t.Errorf("want the takeover told once, have %d times", n)
+		}
 	}
 }
 

@@ -30,11 +30,20 @@ func (u *Unit) takeOver(id string) {
 	u.warnOfOwner(decided + u.config.TakeoverWork/2)
 	u.bind()
 	u.enter(ActiveSolo)
+	u.tellOfTakeover()
+}
+
+// tellOfTakeover says that this unit serves now, and from which image (D-57, D-58, D-60). A unit whose power fails between
+// the change of its role and this says so when it boots.
+func (u *Unit) tellOfTakeover() {
 	image := u.volume.image.ID
 	u.note(nodes.Fact{Name: FactTookOver, Attrs: []nodes.Attr{
 		{Key: "image", Value: image}, {Key: "check_semantics", Value: u.config.CheckSemantics}}})
 	u.env.Log().Warn("took over", "image", image)
-	u.alarm("not-redundant") // D-58, D-60
+	u.alarm("not-redundant")
+	if err := u.save(func(r *record) { r.Untold = false }); err != nil {
+		u.env.Log().Error("state cannot be saved", "err", err) // It is said once more, which is no harm.
+	}
 }
 
 // promote makes the role durable, and the image with its system configuration the unit's own. Modules and
@@ -43,7 +52,7 @@ func (u *Unit) promote() error {
 	u.volume.discard()
 	image := u.volume.image
 	return u.save(func(r *record) {
-		r.Phase, r.System = ActiveSolo, image.System
+		r.Phase, r.System, r.Untold = ActiveSolo, image.System, true
 		r.Epoch++
 		if n, err := strconv.ParseUint(image.ID, 10, 64); err == nil {
 			r.Image = n // The next image that is begun here is a newer one.

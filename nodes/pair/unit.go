@@ -54,6 +54,7 @@ type record struct {
 	Pair      pairing
 	Image     uint64    // number of the newest image that was begun or received here
 	Committed string    // the last image that the standby acknowledged
+	Untold    bool      // the unit took over, and nobody has been told yet (D-57)
 	Farewell  *farewell // the peer that has not heard of our leaving yet
 	Hardware  hardware
 	System    system

@@ -38,8 +38,12 @@ func (c *Choices) Judge(r *expect.Run) expect.Finding {
 			f.Marks = append(f.Marks, "sync="+config.Sync)
 		}
 		for _, s := range p.allSilences() {
-			if p.graceAt(s.From) > 0 {
-				f.Marks = append(f.Marks, "boot_grace="+nodes.FormatDuration(p.config(p.Standby, s.From).BootGrace))
+			at := s.From
+			if booted := p.facts(sim.FactBooted, p.Standby, s.From, s.Until); len(booted) > 0 {
+				at = booted[0].At
+			}
+			if p.graceAt(at) > 0 {
+				f.Marks = append(f.Marks, "boot_grace="+nodes.FormatDuration(p.config(p.Standby, at).BootGrace))
 			}
 		}
 	}

@@ -68,6 +68,7 @@ func (p *pairing) judgeAll() []expect.Finding {
 		found = append(found, p.uncalledFor(t))
 	default:
 		if b, err := p.bounds(from.From); err == nil {
+			b.Heard = from.Until
 			found = append(found, p.judge(p.Standby, b))
 		}
 	}
@@ -116,15 +117,20 @@ func (p *pairing) takeover() (time.Duration, *silence) {
 	if t < 0 {
 		return t, nil
 	}
+	return t, p.silenceAt(t)
+}
+
+// silenceAt is the last silence of which a takeover that began at t can have come, or nil.
+func (p *pairing) silenceAt(t time.Duration) *silence {
 	c := p.checking(t)
 	all := p.allSilences()
 	for n := len(all) - 1; n >= 0; n-- {
 		// The last check may have been lost just before the silence ended; what it takes to serve comes after that.
 		if s := &all[n]; s.From <= t && t <= s.Until+c.Timeout+c.Work+p.run.Slack {
-			return t, s
+			return s
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // redundant reports whether a standby with an image stood by at t.

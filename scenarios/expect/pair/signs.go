@@ -110,13 +110,19 @@ func (p *pairing) judge(machine string, b bounds) expect.Finding {
 			Text: fmt.Sprintf(format, args...), Events: s.events})
 	}
 	after := func(t time.Duration) string { return nodes.FormatDuration(t - b.Start) }
+	again := p.brokeOff(machine, s)
 	switch {
 	case s.First >= 0 && b.Waived == "" && s.First < b.Lower:
 		breach(s.First, b.Lower, "%s began to take over %s after %s, %s too early", machine, after(s.First),
 			nodes.FormatDuration(b.Start), nodes.FormatDuration(b.Lower-s.First))
+	case again >= 0 && !b.Fixed:
+		return p.judgeAgain(machine, again, b)
 	case s.Serving > b.Upper:
 		breach(b.Upper, s.Serving, "%s served %s after %s, %s too late", machine, after(s.Serving),
 			nodes.FormatDuration(b.Start), nodes.FormatDuration(s.Serving-b.Upper))
+	case s.First < 0 && b.Heard >= 0 && b.Heard <= b.Upper && b.Heard < p.run.End:
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s could hear its active again at %s, and did not take over",
+			machine, nodes.FormatDuration(b.Heard)))
 	case s.Serving < 0 && p.run.End < b.Upper:
 		f.Verdict = expect.Inconclusive
 		f.Evidence = append(f.Evidence, fmt.Sprintf("the run ended at %s, before the window closed at %s",
@@ -139,4 +145,47 @@ func (p *pairing) judge(machine string, b bounds) expect.Finding {
 		f.Evidence = append(f.Evidence, "no lower bound: "+b.Waived)
 	}
 	return f
+}
+
+// brokeOff is when the unit started again as a standby, its software having ended in the middle of a takeover; below zero:
+// that did not come about.
+func (p *pairing) brokeOff(machine string, s signs) time.Duration {
+	if s.First < 0 {
+		return -1
+	}
+	l := p.lane(machine)
+	for _, life := range l.Lives() {
+		if life.From <= s.First || s.Serving >= 0 && life.From > s.Serving {
+			continue
+		}
+		for _, role := range l.Role {
+			if role.From >= life.From && role.From < life.Until {
+				if role.Value == pair.RoleStandby {
+					return life.From
+				}
+				break
+			}
+		}
+	}
+	return -1
+}
+
+// judgeAgain holds the next try against the window that counts from the start of the unit. Where nobody wants a takeover,
+// the next try needs a silence too, and there need not be one where the active can be heard again.
+func (p *pairing) judgeAgain(machine string, start time.Duration, before bounds) expect.Finding {
+	heard := before.Heard
+	if t := p.signs(machine, start, p.run.End+1).First; heard >= 0 && t >= 0 {
+		s := p.silenceAt(t)
+		if s == nil {
+			return p.uncalledFor(t)
+		}
+		start, heard = max(start, s.From), s.Until
+	}
+	b, err := p.bounds(start)
+	if err != nil {
+		return expect.Finding{Verdict: expect.Inconclusive, Subject: machine, Evidence: []string{err.Error()}}
+	}
+	b.Heard = heard
+	b.Why += ", the takeover before having broken off"
+	return p.judge(machine, b)
 }

@@ -19,7 +19,8 @@ import (
 // The window is counted from the step, or else from the last death of an active. It is widened by the standby's
 // drift, by one round trip at the lower end where the failure was signalled and not timed out, and by the world's
 // slack. A bound of the scenario's own replaces that end of it and is widened by slack alone. The lower bound needs
-// that the last check before was answered; where the network itself explains why it was not, it is waived.
+// that the last check before was answered; where the network itself explains why it was not, it is waived. Where the
+// standby's software ends in the middle of a takeover and it starts again as a standby, the window counts anew from then.
 //
 // Vacuous where the step never acted, no active died, or no pair was set up; inconclusive where the run ended
 // before the upper bound.
@@ -115,6 +116,8 @@ func pairingAt(r *expect.Run, at time.Duration) *pairing {
 type bounds struct {
 	Start        time.Duration
 	Lower, Upper time.Duration // both included
+	Heard        time.Duration // when the active can be heard again, so that no takeover is wanted; below zero: one is
+	Fixed        bool          // an end of it is the scenario's own
 	Waived       string        // why there is no lower bound; "": there is one
 	Checking     checking
 	Why          string // for people: what the window is
@@ -131,11 +134,14 @@ func (p *pairing) bounds(start time.Duration) (bounds, error) {
 		c.Semantics, nodes.FormatDuration(c.Interval), c.Checks, nodes.FormatDuration(c.Timeout),
 		nodes.FormatDuration(c.Work), w, nodes.FormatDuration(start))
 	w = w.widened(p.drift())
-	awake := p.awake(start, w)
-	b := bounds{Start: start, Checking: c, Why: why,
-		Lower: start + w.Lower - p.run.Slack, Upper: awake.upper + w.Upper + p.run.Slack}
-	if awake.booted {
-		b.Lower = max(b.Lower, awake.upper+w.Lower-p.run.Slack) // D-67: failures of the time before do not count.
+	b := bounds{Start: start, Checking: c, Why: why, Heard: -1,
+		Lower: start + w.Lower - p.run.Slack, Upper: p.awake(start, w, p.run.End).from + w.Upper + p.run.Slack}
+	first := p.signs(p.Standby, start, p.run.End+1).First
+	if first < 0 {
+		first = p.run.End
+	}
+	if before := p.awake(start, w, first); before.booted {
+		b.Lower = max(b.Lower, before.from+w.Lower-p.run.Slack) // D-67: failures of the time before do not count.
 	}
 	if p.signalled(start) {
 		b.Lower -= p.roundTrip()
@@ -165,57 +171,58 @@ func (b *bounds) override(notBefore, within expect.Bound, slack time.Duration) {
 	if within.Given {
 		b.Upper = b.Start + within.Time + slack
 	}
-	if notBefore.Given || within.Given {
+	if b.Fixed = notBefore.Given || within.Given; b.Fixed {
 		b.Why = fmt.Sprintf("%s to %s after %s, as the scenario has it", nodes.FormatDuration(b.Lower-b.Start),
 			nodes.FormatDuration(b.Upper-b.Start), nodes.FormatDuration(b.Start))
 	}
 }
 
-// awake is from when the standby could count failed checks: not before it ran, and after a boot not before its grace.
+// awake is from when the standby could count failed checks: not before it ran, and after a boot of the machine not before
+// the grace of D-67. Software that is started again on a machine that was up has none.
 type awake struct {
-	upper  time.Duration
-	booted bool
+	from   time.Duration
+	booted bool // whatever it had counted before is gone
 }
 
-func (p *pairing) awake(start time.Duration, w window) awake {
-	a := awake{upper: start}
+// awake looks at what befell the standby before the time until: what came after it had begun to take over made it later,
+// and not too early.
+func (p *pairing) awake(start time.Duration, w window, until time.Duration) awake {
+	a := awake{from: start}
 	for _, i := range p.lane(p.Standby).States {
-		if i.From > a.upper+w.Upper {
+		if i.From > a.from+w.Upper || i.From >= until {
 			break
 		}
 		if i.Until <= start || sim.State(i.Value) == sim.StateUp {
 			continue
 		}
-		a.upper = max(a.upper, i.Until)
+		a.from = max(a.from, i.Until)
 		a.booted = false
 		switch sim.State(i.Value) {
 		case sim.StateOff, sim.StateCrashed, sim.StateStopped:
-			if config := p.config(p.Standby, i.Until); config != nil {
-				a.upper += config.BootGrace
-			}
-			a.booted = true
+			a.from, a.booted = max(a.from, p.graceAt(i.Until)), true
 		}
 	}
-	if grace := p.graceAt(start); grace > a.upper {
-		a.upper, a.booted = grace, true
+	if grace := p.graceAt(start); grace > a.from {
+		a.from, a.booted = grace, true
 	}
 	return a
 }
 
-// graceAt is the end of the grace of the standby's last start before at; 0: it has passed.
+// graceAt is the end of the grace of the standby's last boot by then; 0: it has passed, or it has not booted as a standby.
 func (p *pairing) graceAt(at time.Duration) time.Duration {
-	for _, i := range p.lane(p.Standby).States {
-		if i.From <= at && at < i.Until && i.From > 0 && sim.State(i.Value) == sim.StateUp && p.startedAt(i.From) {
-			if config := p.config(p.Standby, i.From); config != nil && i.From+config.BootGrace > at {
-				return i.From + config.BootGrace
-			}
-		}
+	erased := p.facts(pair.FactErased, p.Standby, p.From, at)
+	if len(erased) == 0 {
+		return 0
+	}
+	booted := p.facts(sim.FactBooted, p.Standby, erased[0].At, at)
+	if len(booted) == 0 {
+		return 0
+	}
+	last := booted[len(booted)-1].At
+	if config := p.config(p.Standby, last); config != nil && last+config.BootGrace > at {
+		return last + config.BootGrace
 	}
 	return 0
-}
-
-func (p *pairing) startedAt(at time.Duration) bool {
-	return len(p.facts(sim.FactBooted, p.Standby, at, at))+len(p.facts(sim.FactRestarted, p.Standby, at, at)) > 0
 }
 
 // signalled reports whether failed checks were answered with an error instead of silence: the active's kernel was

@@ -199,6 +199,36 @@ func TestWindowWidens(t *testing.T) {
 				`+death+takeover)
 		}, 90*time.Second+60*time.Second, 90*time.Second+95*time.Second, &pair.Takeover{}, standing("takeover"))
 	})
+	t.Run("from the standby's restart, which has no grace", func(t *testing.T) {
+		edges(t, func(takeover string) *expect.Run {
+			return played(config("spaced"), 2, death+`
+				10m10s nas-b crashed
+				10m20s nas-b restarted
+				10m20s nas-b role: standby, access: none, phase: standby
+				`+takeover)
+		}, 20*time.Second+60*time.Second, 20*time.Second+95*time.Second, &pair.Takeover{}, standing("takeover"))
+	})
+	t.Run("from the grace of the machine's boot, if it is restarted in it", func(t *testing.T) {
+		edges(t, func(takeover string) *expect.Run {
+			return played(config("spaced"), 2, `
+				9m nas-b powered-off
+				9m30s nas-b booted
+				9m30s nas-b role: standby, access: none, phase: standby
+				`+death+`
+				10m10s nas-b crashed
+				10m20s nas-b restarted
+				10m20s nas-b role: standby, access: none, phase: standby
+				`+takeover)
+		}, 90*time.Second+60*time.Second, 90*time.Second+95*time.Second, &pair.Takeover{}, standing("takeover"))
+	})
+	t.Run("not by the grace of a boot before it was a standby", func(t *testing.T) {
+		edges(t, func(takeover string) *expect.Run {
+			c := config("spaced")
+			c.BootGrace = 20 * time.Minute
+			return made.Run(unit.Kind(), c, strings.Replace(fmt.Sprintf(setUp, "interval=30s checks=2"),
+				"16s nas-b erased", "12s nas-b booted\n16s nas-b erased", 1), death+takeover)
+		}, 60*time.Second, 95*time.Second, &pair.Takeover{}, standing("takeover"))
+	})
 }
 
 type trial struct {
@@ -355,6 +385,50 @@ func TestEveryTakeover(t *testing.T) {
 	}
 }
 
+// TestTakeoverBreaksOff: the standby's power fails in the middle of its takeover. That makes it later, and not too early; one
+// that is a standby again counts anew from the end of its grace, here 12m50s.
+func TestTakeoverBreaksOff(t *testing.T) {
+	off := func(begun string) string {
+		return death + begun + "10m40.1s nas-b powered-off\n10m50s nas-b booted\n"
+	}
+	const decided = "10m40s nas-b phase: takeover\n"
+	const early = "10m29s nas-b phase: takeover\n"
+	const promoted = decided + "10m40.05s nas-b role: active\n"
+	const standby = "10m50s nas-b role: standby, access: none, phase: standby\n"
+	const survivor = `
+		10m55s nas-b role: active, address-bound: 172.16.66.40 (lan), phase: active-solo, access: read-write
+		10m55s nas-b took-over image=1
+	`
+	back := func(at string) string {
+		return at + " nas-a booted\n" + at + " nas-a role: active, access: read-write, phase: active\n"
+	}
+	for _, x := range []trial{
+		{"and it is what it was about to be", off(promoted) + survivor, expect.Pass, "began to take over 40s after 10m and served after 55s"},
+		{"after it had begun too early", off(early) + survivor, expect.Violation, "29s after 10m, 1s too early"},
+		{"and it tries again", off(decided) + standby + takes(13*time.Minute+30*time.Second), expect.Pass, "2m40s after 10m50s"},
+		{"and it tries again too early", off(decided) + standby + takes(13*time.Minute+10*time.Second), expect.Violation, "too early"},
+		{"and it tries again too late", off(decided) + standby + takes(14*time.Minute), expect.Violation, "too late"},
+		{"after it had begun too early, and it tries again", off(early) + standby + takes(13*time.Minute+30*time.Second), expect.Violation,
+			"1s too early"},
+		{"and it never tries again", off(decided) + standby, expect.Violation, "never took over"},
+		{"and its active is back", off(decided) + standby + back("12m"), expect.Pass, "could hear its active again at 12m"},
+		{"and it tries again though its active is back", off(decided) + standby + back("12m") + takes(13*time.Minute+30*time.Second),
+			expect.Violation, "could be heard"},
+		{"and it tries again in another silence", off(decided) + standby + back("12m") + "20m nas-a powered-off\n" +
+			takes(20*time.Minute+40*time.Second), expect.Pass, "40s after 20m"},
+	} {
+		x.play(t, standing("takeover"), config("spaced"))
+	}
+	asked := &pair.Takeover{Since: "death"}
+	trial{"and it tries again, as asked", off(decided) + standby + takes(13*time.Minute+30*time.Second), expect.Pass, ""}.play(
+		t, asked, config("spaced"))
+	trial{"and its active is back, which was not asked", off(decided) + standby + back("12m"), expect.Violation, "never took over"}.play(
+		t, asked, config("spaced"))
+	bounded := &pair.Takeover{Since: "death", Within: bound("65s")}
+	trial{"and it tries again, beyond what was asked", off(decided) + standby + takes(13*time.Minute+30*time.Second), expect.Violation,
+		"too late"}.play(t, bounded, config("spaced"))
+}
+
 func TestNoSilentMerge(t *testing.T) {
 	split := cable + takes(10*time.Minute+40*time.Second) + mended("20m")
 	for _, x := range []trial{
@@ -381,6 +455,8 @@ func TestChoices(t *testing.T) {
 		{"a return", death + early + back, expect.Pass, "return=probe"},
 		{"a sync under way", "9m nas-a sync-begun: 2\n" + death + early, expect.Pass, "sync=atomic"},
 		{"a sync that was done", "9m nas-a sync-begun: 2\n9m1s nas-a sync-committed: 2\n" + death + early, expect.Vacuous, ""},
+		{"a boot while the active is silent", death + "10m10s nas-b powered-off\n10m20s nas-b booted\n", expect.Pass, "boot_grace=2m"},
+		{"a boot before the active is silent, by far", "5m nas-b powered-off\n5m10s nas-b booted\n" + death, expect.Vacuous, ""},
 		{"a grace", "9m nas-b powered-off\n9m30s nas-b booted\n" + death, expect.Pass, "boot_grace=2m"},
 	} {
 		x.play(t, standing("choices"), config("spaced"))
