@@ -9,8 +9,8 @@ import (
 	"firedrill/sim"
 )
 
-// burstMax is for how long a burst may keep a link busy and still go as one: nobody could tell, since delays are not met more
-// exactly than that.
+// burstMax is for how long a burst may keep a link busy and still go as one: nobody could tell, since delays are not met
+// more exactly than that.
 const burstMax = 50 * time.Microsecond
 
 // delivery is what the loop is to hand to a kernel, as soon as it holds no lock.
@@ -21,8 +21,8 @@ type delivery struct {
 	made string   // the segment, where the switch itself made the frame
 }
 
-// take sends what a machine's kernel has handed over on its ways. It reports whether the port is to be read on: what was read
-// before a freeze had left the machine.
+// take sends what a machine's kernel has handed over on its ways. It reports whether the port is to be read on: what was
+// read before a freeze had left the machine.
 func (s *Switch) take(p *Port, w wire) bool {
 	if len(w) < hintLen+etherLen {
 		return true
@@ -105,9 +105,6 @@ func (s *Switch) carry(now time.Duration, a *arrival) {
 		a.link.Held = append(a.link.Held, a.owned())
 		return
 	}
-	if fate.Copy > 0 {
-		s.coming.add(a.keep(), fate.Copy)
-	}
 	if fate.Corrupt {
 		a = a.owned()
 		a.wire.finish()
@@ -115,6 +112,9 @@ func (s *Switch) carry(now time.Duration, a *arrival) {
 			a.spent()
 			return
 		}
+	}
+	if fate.Copy > 0 {
+		s.coming.add(a.keep(), fate.Copy)
 	}
 	if fate.Arrive <= now && s.direct {
 		a.due = now

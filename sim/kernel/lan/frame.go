@@ -150,8 +150,8 @@ func classify(e ether) sim.Frame {
 	return f
 }
 
-// sum adds 16-bit words as the checksums of IP do. What was summed before goes in; an odd byte is the first half of a word, so
-// only the last part may be odd.
+// sum adds 16-bit words as the checksums of IP do. What was summed before goes in; an odd byte is the first half of a
+// word, so only the last part may be odd.
 func sum(b []byte, before uint64) uint64 {
 	total, carry := before, uint64(0)
 	for len(b) >= 8 {

@@ -156,8 +156,8 @@ func (s *Switch) deliver() {
 // tick is how often the switch looks whether it is late, whatever there is to do.
 const tick = 10 * time.Millisecond
 
-// ticker wakes the loop at even times. By how much it was late then a frame would have been late too: it shows a loaded machine
-// even where no link has a latency by which it could be seen.
+// ticker wakes the loop at even times. By how much it was late then a frame would have been late too: it shows a loaded
+// machine even where no link has a latency by which it could be seen.
 type ticker struct {
 	fd   int
 	next time.Time
@@ -171,7 +171,7 @@ func newTicker() (ticker, error) {
 	every := unix.NsecToTimespec(int64(tick))
 	t := ticker{fd: fd, next: time.Now().Add(tick)}
 	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd) // What is wrong is known.
 		return ticker{}, fmt.Errorf("set a timerfd: %w", err)
 	}
 	return t, nil

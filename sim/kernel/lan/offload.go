@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What goes through a TAP is a wire: a header that says what the sending kernel has left to the card, then the frame. As long as
-// nothing on the way looks into frames the receiving kernel gets it as it is, and neither sums nor cuts anything: a segment of 64 KiB
-// goes as one. Where a link has a fate for every frame, the switch does what a card would do. Whether the kernel of the sender may
-// leave work to the card is never changed meanwhile: what already waits in its queue when a fault begins would be too late.
+// What goes through a TAP is a wire: a header that says what the sending kernel has left to the card, then the frame. As
+// long as nothing on the way looks into frames the receiving kernel gets it as it is, and neither sums nor cuts
+// anything: a segment of 64 KiB goes as one. Where a link has a fate for every frame, the switch does what a card would
+// do. Whether the kernel of the sender may leave work to the card is never changed meanwhile: what already waits in its
+// queue when a fault begins would be too late.
 type wire []byte
 
 // hintLen is the length of the header, a struct virtio_net_hdr.
@@ -66,7 +67,8 @@ func (w wire) finish() {
 	clear(w[:hintLen])
 }
 
-// cut calls each with the frames that the wire stands for, finished. They are in a buffer that the next one overwrites, or in w.
+// cut calls each with the frames that the wire stands for, finished. They are in a buffer that the next one overwrites,
+// or in w.
 func (w wire) cut(buffer []byte, each func(wire)) {
 	headers, payload := 0, 0
 	if w.burst() {
@@ -105,8 +107,9 @@ func (w wire) cut(buffer []byte, each func(wire)) {
 	}
 }
 
-// spoil flips one bit of a finished frame where a checksum of IP, TCP, UDP or ICMP finds it. It reports false where none would: then
-// only the checksum of the frame, which a TAP does not have, could have found the mistake, and the frame is not to arrive at all.
+// spoil flips one bit of a finished frame where a checksum of IP, TCP, UDP or ICMP finds it. It reports false where none
+// would: then only the checksum of the frame, which a TAP does not have, could have found the mistake, and the frame is
+// not to arrive at all.
 func (w wire) spoil(r *rand.Rand) bool {
 	p := w.frame().ip()
 	switch {

@@ -26,9 +26,9 @@ type Port struct {
 	asked   []*question
 }
 
-// Attach gives the namespace of a machine an interface that bears the name of the segment, with this address and a hardware address
-// that is the same at every boot, and plugs it in. The machine has no other port on the segment then: the one of an earlier boot is
-// closed before. The world's network has the machine on this segment already.
+// Attach gives the namespace of a machine an interface that bears the name of the segment, with this address and a
+// hardware address that is the same at every boot, and plugs it in. The machine has no other port on the segment then:
+// the one of an earlier boot is closed before. The world's network has the machine on this segment already.
 func (s *Switch) Attach(ns *netns.Namespace, segment, machine string, address netip.Prefix) (*Port, error) {
 	if !address.Addr().Is4() {
 		return nil, fmt.Errorf("attach %s to %s: want an IPv4 address, have %v", machine, segment, address)
@@ -139,8 +139,8 @@ func (p *Port) close() {
 	p.waiting, p.asked = nil, nil
 }
 
-// readable are the ports that the loop is to listen to. Devices of closed ports are taken away on the side: their kernel may wait
-// for others.
+// readable are the ports that the loop is to listen to. Devices of closed ports are taken away on the side: their kernel
+// may wait for others.
 func (s *Switch) readable() (ports []*Port) {
 	s.ports = slices.DeleteFunc(s.ports, func(p *Port) bool {
 		if p.closed {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
 	"firedrill/sim/kernel/netns"
@@ -43,12 +44,15 @@ var subnet = netip.MustParsePrefix("10.1.0.0/16")
 
 // newRig makes a segment with machines a, b, c and so on.
 func newRig(t testing.TB, machines int, base sim.Condition) *rig {
+	start := time.Now()
+	return newScaledRig(t, machines, base, 1, func() time.Duration { return time.Since(start) })
+}
+
+func newScaledRig(t testing.TB, machines int, base sim.Condition, scale int64, now func() time.Duration) *rig {
 	t.Helper()
 	r := &rig{t: t, network: sim.NewNetwork(1), machines: map[string]*machine{}}
-	start := time.Now()
 	var err error
-	r.Switch, err = New(Options{Network: r.network, Lock: &r.lock, Now: func() time.Duration { return time.Since(start) },
-		Rand: sim.Stream(1, "switch")})
+	r.Switch, err = New(Options{Network: r.network, Lock: &r.lock, Now: now, Scale: scale, Rand: sim.Stream(1, "switch")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,8 +176,10 @@ func (m *machine) serve(port uint16, each func(net.Conn)) {
 		return net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
 	}))(m.rig.t)
 	var all sync.WaitGroup
+	over := make(chan struct{})
 	m.rig.t.Cleanup(func() {
 		l.Close()
+		close(over)
 		all.Wait()
 	})
 	all.Go(func() {
@@ -182,9 +188,17 @@ func (m *machine) serve(port uint16, each func(net.Conn)) {
 			if err != nil {
 				return
 			}
+			ended := make(chan struct{})
 			all.Go(func() {
-				defer c.Close()
+				defer close(ended)
 				each(c)
+			})
+			all.Go(func() {
+				select {
+				case <-over: // Its peer may be gone without a word.
+				case <-ended:
+				}
+				c.Close()
 			})
 		}
 	})
@@ -214,6 +228,26 @@ func hears(t testing.TB, c *net.UDPConn, wait time.Duration) string {
 		t.Error(err)
 	}
 	return string(b[:n])
+}
+
+// announce sends a gratuitous question of ARP: the address is here.
+func (m *machine) announce(a netip.Addr) {
+	t := m.rig.t
+	t.Helper()
+	check(t, m.ns.Do(func() error {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		device, err := net.InterfaceByName(lan0)
+		if err != nil {
+			return err
+		}
+		p := *m.port
+		p.address = a
+		return unix.Sendto(fd, p.request(a).frame(), 0, &unix.SockaddrLinklayer{Ifindex: device.Index, Protocol: 0x0608})
+	}))
 }
 
 // Waits in tests: patience is for what has to come about, silence for what must not.

@@ -1,10 +1,11 @@
 //go:build linux
 
-// Package lan is the network between machines of the kernel world: a switch that carries frames from TAP to TAP, and asks the links
-// of sim about each of them. So every fault of a link acts here as it does in the virtual world, by the same code.
+// Package lan is the network between machines of the kernel world: a switch that carries frames from TAP to TAP, and
+// asks the links of sim about each of them. So every fault of a link acts here as it does in the virtual world, by the
+// same code.
 //
-// One thread does all of it. Two locks matter: the world's, which guards the links, and the switch's own, which is taken after it
-// and only for moments; so every method may be called with the world's lock held and without.
+// One thread does all of it. Two locks matter: the world's, which guards the links, and the switch's own, which is taken
+// after it and only for moments; so every method may be called with the world's lock held and without.
 package lan
 
 import (
@@ -80,7 +81,7 @@ func New(o Options) (*Switch, error) {
 		return nil, fmt.Errorf("open an eventfd: %w", err)
 	}
 	if s.ticker, err = newTicker(); err != nil {
-		unix.Close(s.bell)
+		_ = unix.Close(s.bell) // What is wrong is known.
 		return nil, err
 	}
 	s.room, s.scratch = make(wire, roomLen), make(wire, 0, roomLen)
@@ -113,8 +114,8 @@ func (s *Switch) segment(name string) *segment {
 	return nil
 }
 
-// Capture implements sim.Capturer for a world that embeds the switch. It is called from the switch's thread, without a lock. What
-// a kernel sent as one is shown as the frames that it stands for, and checksums are those on a wire.
+// Capture implements sim.Capturer for a world that embeds the switch. It is called from the switch's thread, without a
+// lock. What a kernel sent as one is shown as the frames that it stands for, and checksums are those on a wire.
 func (s *Switch) Capture(take func(segment string, at time.Duration, frame []byte)) {
 	s.show.Store(&take)
 }

@@ -13,8 +13,8 @@ import (
 	"firedrill/sim"
 )
 
-// Three machines talk: a question of ARP, a datagram and an answer, a connection with more than a burst in it, and the switch knows
-// who answered.
+// Three machines talk: a question of ARP, a datagram and an answer, a connection with more than a burst in it, and the
+// switch knows who answered.
 func TestMachinesTalk(t *testing.T) {
 	r := newRig(t, 3, sim.Condition{})
 	a, b, c := r.machines["a"], r.machines["b"], r.machines["c"]

@@ -16,8 +16,8 @@ import (
 	"firedrill/sim/kernel/netns"
 )
 
-// mtu is that of Ethernet; queueLen is how many frames, or bursts, wait in a machine for the switch: far more than ever do, since
-// a queue that overflows makes a run worthless.
+// mtu is that of Ethernet; queueLen is how many frames, or bursts, wait in a machine for the switch: far more than ever
+// do, since a queue that overflows makes a run worthless.
 const (
 	mtu      = 1500
 	queueLen = 20000
@@ -30,8 +30,9 @@ type tap struct {
 	index int             // of the interface there
 }
 
-// settings are what the kernel of a machine is told before it has an interface, and for all of its namespace. The last word of each
-// is its value. Some are of newer kernels, or of a part that may be left out; an older kernel behaves as they say.
+// settings are what the kernel of a machine is told before it has an interface, and for all of its namespace. The last
+// word of each is its value. Some are of newer kernels, or of a part that may be left out; an older kernel behaves as
+// they say.
 var settings = []struct{ name, value string }{
 	{"ipv6/conf/all/disable_ipv6", "1"},
 	{"ipv6/conf/default/disable_ipv6", "1"},
@@ -143,6 +144,6 @@ func (t *tap) close() {
 		t.inner.Close()
 	}
 	if t.fd >= 0 {
-		unix.Close(t.fd)
+		_ = unix.Close(t.fd) // Whatever it says, the descriptor is gone.
 	}
 }

@@ -18,8 +18,9 @@ type question struct {
 	answers []string // machines, in the order in which they answered
 }
 
-// Who asks by ARP who has the address, as from this machine, and by the same links. What it returns ends the question and tells the
-// machines that said so until then, in the order of their answers. It is called with the world's lock held.
+// Who asks by ARP who has the address, as from this machine, and by the same links. What it returns ends the question
+// and tells the machines that said so until then, in the order of their answers. It is called with the world's lock
+// held.
 func (p *Port) Who(address netip.Addr) (answers func() []string) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
