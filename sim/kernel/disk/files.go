@@ -92,6 +92,9 @@ func (c *calls) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadR
 		read, err = h.ReadAt(buf, int64(in.Offset))
 		return err
 	})
+	if !status.Ok() {
+		return nil, status // With a result it would be taken for the end of the file.
+	}
 	return fuse.ReadResultData(buf[:read]), status
 }
 

@@ -164,14 +164,6 @@ func (m *machine) end() {
 	}
 }
 
-// powerLoss is what happens to a machine when its power fails and comes back.
-func (m *machine) powerLoss() {
-	m.Helper()
-	m.end()
-	m.disk.PowerLoss()
-	m.boot(Options{})
-}
-
 // impose breaks the disk until the function that it returns is called.
 func (m *machine) impose(c sim.DiskCondition) (*sim.DiskImposition, func()) {
 	m.Helper()

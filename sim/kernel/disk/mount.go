@@ -10,6 +10,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -122,21 +123,20 @@ func attach(at string) (int, error) {
 	data := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,allow_other,max_read=%d",
 		device, unix.S_IFDIR, os.Geteuid(), os.Getegid(), largest)
 	if err := unix.Mount("firedrill", at, "fuse.firedrill", unix.MS_NOSUID|unix.MS_NODEV, data); err != nil {
-		unix.Close(device)
-		return 0, fmt.Errorf("mount a disk at %s: %w", at, err)
+		return 0, errorOf(unix.Close(device), fmt.Errorf("mount a disk at %s: %w", at, err))
 	}
 	return device, nil
 }
 
 // noPolling lets the kernel find out that these files cannot be polled. A Go program that opens one asks by a call that
 // may block a whole processor of its runtime; where that is this very program, nobody would be left to answer.
-func noPolling(at string) error {
+func noPolling(at string) (err error) {
 	// go-fuse answers for a file of this name by itself.
 	file, err := unix.Open(filepath.Join(at, ".go-fuse-epoll-hack"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(file)
+	defer func() { err = errors.Join(err, unix.Close(file)) }()
 	for {
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(file), Events: unix.POLLIN}}, 0)
 		if err != unix.EINTR {
