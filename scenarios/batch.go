@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,9 +43,10 @@ func Turns(cases []*Case, seeds *Seeds) iter.Seq[Turn] {
 // what is played beside it nor on their order.
 type Batch struct {
 	Catalogue *Catalogue
-	World     func(seed uint64) sim.World // makes an empty one
-	Jobs      int                         // how many turns are played at once; below 1 counts as 1
-	Twice     int                         // every so many-th turn is played twice, and has to come out the same; 0: none
+	In        string                    // the world in which cases are played; "": the first of each
+	World     func(*Scenario) sim.World // makes an empty one for a scenario
+	Jobs      int                       // how many turns are played at once; below 1 counts as 1
+	Twice     int                       // every so many-th turn is played twice, and has to come out the same; 0: none
 	// Watch is told of the world of each turn before it is played, and done is called when it is over; nil: nobody watches. Turns go
 	// side by side. A second play of a turn is not watched: that it comes out the same shows that watching changes nothing.
 	Watch func(t Turn, s *Scenario, w sim.World) (done func() error, err error)
@@ -154,11 +156,11 @@ func (b *Batch) once(t Turn, watch func(Turn, *Scenario, sim.World) (func() erro
 			o = failed(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	s, err := t.Case.Scenario(t.Seed)
+	s, err := t.Case.ScenarioIn(cmp.Or(b.In, t.Case.Worlds[0]), t.Seed)
 	if err != nil {
 		return failed(err)
 	}
-	w := b.World(t.Seed)
+	w := b.World(s)
 	if watch == nil {
 		return s.Play(w, b.Catalogue)
 	}

@@ -40,7 +40,7 @@ func batchOf(t *testing.T, text string, cat *Catalogue) (*Batch, []*Case) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Batch{Catalogue: cat, World: func(seed uint64) sim.World { return virtual.New(seed) }, Jobs: 2}, f.Cases
+	return &Batch{Catalogue: cat, World: func(s *Scenario) sim.World { return virtual.New(s.Seed) }, Jobs: 2}, f.Cases
 }
 
 // line is what has to be the same in each play of a turn.
@@ -197,11 +197,11 @@ func TestAPanicFailsItsOwnPlayOnly(t *testing.T) {
 	forms := []expect.Form{{Name: "software_sound", New: func() expect.Claim { return &expect.SoftwareSound{} },
 		Standing: func(*expect.Run) []expect.Claim { return []expect.Claim{&expect.SoftwareSound{All: "all"}} }}}
 	b, cases := batchOf(t, batchFile, &Catalogue{Kinds: []*nodes.Kind{&kind}, Claims: forms})
-	b.World = func(seed uint64) sim.World {
-		if seed == 5 {
+	b.World = func(s *Scenario) sim.World {
+		if s.Seed == 5 {
 			panic("no world today")
 		}
-		return virtual.New(seed)
+		return virtual.New(s.Seed)
 	}
 	verdicts := map[expect.Verdict]int{}
 	broken := 0

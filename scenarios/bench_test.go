@@ -103,7 +103,7 @@ func TestCompareJobs(t *testing.T) {
 	}
 	batch := func(jobs int) time.Duration {
 		began := time.Now()
-		b := scenarios.Batch{Catalogue: pairCatalogue, Jobs: jobs, World: func(seed uint64) sim.World { return virtual.New(seed) }}
+		b := scenarios.Batch{Catalogue: pairCatalogue, Jobs: jobs, World: func(s *scenarios.Scenario) sim.World { return virtual.New(s.Seed) }}
 		err := b.Play(context.Background(), scenarios.Turns(f.Cases, &scenarios.Seeds{First: 1, Last: 8}),
 			func(scenarios.Result) error { return nil })
 		if err != nil {

@@ -55,6 +55,7 @@ type fileKeys struct {
 	Covers   []string      `yaml:"covers" doc:"ids of what the scenario shows: of the catalogue, a requirement or a hazard"`
 	Seeds    Seeds         `yaml:"seeds" doc:"the seeds with each of which each case is played"`
 	World    []string      `yaml:"world" choices:"virtual kernel" doc:"in which worlds it can be played"`
+	Scale    Scale         `yaml:"time_scale" doc:"how many times faster than life its machines go in the kernel world"`
 	Start    time.Time     `yaml:"start" doc:"true time at power-on, in UTC"`
 	Stop     time.Duration `yaml:"stop" doc:"when the drill ends; a step that has not acted by then makes the run vacuous"`
 	Settle   time.Duration `yaml:"settle" doc:"how long the quiet phase after the drill is, in which every fault is undone"`
@@ -64,7 +65,7 @@ type fileKeys struct {
 // newFileKeys holds the defaults.
 func newFileKeys() *fileKeys {
 	return &fileKeys{
-		Seeds: Seeds{1, 10}, World: []string{"virtual"}, Settle: 10 * time.Minute, Operator: management,
+		Seeds: Seeds{1, 10}, World: []string{WorldVirtual}, Scale: 1, Settle: 10 * time.Minute, Operator: management,
 		Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC),
 	}
 }
@@ -127,15 +128,17 @@ func (b *builder) readFile() fileKeys {
 	if e := b.root.entry("operator"); e != nil {
 		b.sit(e.value.at, "the operator", keys.Operator)
 	}
-	for _, w := range b.root.get("world").list() {
-		if w.text == "kernel" {
-			b.fault(w.at, "world %q is not supported yet", w.text)
-		}
+	if e := b.root.entry("time_scale"); e != nil && !slices.Contains(keys.World, WorldKernel) {
+		b.fault(e.at, "time_scale is for the kernel world, in which the file is not played; the virtual one takes no time")
 	}
 	b.checkCovers(b.root)
 	s := b.s
 	s.Name, s.Covers, s.Operator = keys.Name, keys.Covers, keys.Operator
 	s.Start, s.Stop, s.Settle = keys.Start, keys.Stop, keys.Settle
+	s.World, s.TimeScale = b.draw.world, 1
+	if s.World == WorldKernel {
+		s.TimeScale = keys.Scale
+	}
 	return keys
 }
 

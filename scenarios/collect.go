@@ -20,6 +20,9 @@ func (p *play) collect(failure error) *expect.Run {
 			run.Machines = append(run.Machines, m.bare())
 		}
 		run.Failure = errors.Join(failure, p.world.Close())
+		if own := new(sim.OwnFault); errors.As(failure, &own) {
+			p.fault, run.Failure = errors.Join(p.fault, run.Failure), nil
+		}
 		return run
 	}
 	p.giveUp()
@@ -29,6 +32,9 @@ func (p *play) collect(failure error) *expect.Run {
 	p.hash = p.world.Trace().Sum()
 	run.Events, run.History = p.world.Trace().Events(), p.world.History()
 	run.Slack = p.world.Slack()
+	if d, can := p.world.(sim.Doubter); can {
+		run.Doubt = d.Doubt()
+	}
 	run.Failure = p.world.Close()
 	return run
 }

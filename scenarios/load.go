@@ -134,26 +134,37 @@ func checkName(m *notes, root *node, file string) {
 	m.addf(name.at, "want the file's name %q, have %q", base, name.text)
 }
 
-// check finds the mistakes of one case, at both ends of every range.
+// check finds the mistakes of one case in each of its worlds, at both ends of every range.
 func check(m *notes, cat *Catalogue, f *File, family *family, c member) *Case {
+	one := &Case{File: f, Values: c.values, cat: cat, trees: c.trees}
+	for _, t := range c.trees {
+		lost := family.leftOut(t.tree)
+		ranges := 0
+		d := draw{end: lowEnd, world: t.world, ranges: &ranges}
+		s, keys := build(m, cat, t.tree, lost, d)
+		if ranges > 0 {
+			d.end = highEnd
+			build(m, cat, t.tree, lost, d)
+		}
+		f.Name, f.Covers = keys.Name, union(f.Covers, s.Covers)
+		one.Name = strings.Join(append([]string{keys.Name}, c.values...), "/")
+		one.Seeds, one.Worlds = keys.Seeds, keys.World
+	}
+	return one
+}
+
+// leftOut are the steps of the file that a case does without.
+func (f *family) leftOut(tree *node) []string {
 	kept := map[string]bool{}
-	for _, step := range c.tree.get("timeline").list() {
+	for _, step := range tree.get("timeline").list() {
 		kept[stepName(step)] = true
 	}
-	for _, p := range c.tree.get("procedures").named() {
+	for _, p := range tree.get("procedures").named() {
 		for _, step := range p.value.list() {
 			kept[stepName(step)] = true
 		}
 	}
-	lost := slices.DeleteFunc(slices.Clone(family.steps), func(name string) bool { return kept[name] })
-	ranges := 0
-	s, keys := build(m, cat, c.tree, lost, draw{end: lowEnd, ranges: &ranges})
-	if ranges > 0 {
-		build(m, cat, c.tree, lost, draw{end: highEnd, ranges: &ranges})
-	}
-	f.Name, f.Covers = keys.Name, union(f.Covers, s.Covers)
-	name := strings.Join(append([]string{keys.Name}, c.values...), "/")
-	return &Case{File: f, Name: name, Values: c.values, Seeds: keys.Seeds, Worlds: keys.World, cat: cat, tree: c.tree}
+	return slices.DeleteFunc(slices.Clone(f.steps), func(name string) bool { return kept[name] })
 }
 
 // Select returns the cases that have all the values of VALUE/VALUE. The empty path is every case.
@@ -187,12 +198,19 @@ func (f *File) Select(path string) ([]*Case, error) {
 	return cases, nil
 }
 
-// Scenario makes the scenario of a seed: every range is drawn. The error is for what no end of a
+// Scenario makes the scenario of a seed for the first of its worlds: every range is drawn. The error is for what no end of a
 // range showed, such as a config that is wrong only in the middle.
-func (c *Case) Scenario(seed uint64) (*Scenario, error) {
+func (c *Case) Scenario(seed uint64) (*Scenario, error) { return c.ScenarioIn(c.Worlds[0], seed) }
+
+// ScenarioIn is Scenario for one of the worlds in which the case can be played.
+func (c *Case) ScenarioIn(world string, seed uint64) (*Scenario, error) {
+	i := slices.IndexFunc(c.trees, func(t worldTree) bool { return t.world == world })
+	if i < 0 {
+		return nil, fmt.Errorf("%s is not played in the %s world; it is in the %s world", c.Name, world, strings.Join(c.Worlds, " and the "))
+	}
 	m := &notes{path: c.File.Path}
 	ranges := 0
-	s, _ := build(m, c.cat, c.tree, nil, draw{end: bySeed, seed: seed, ranges: &ranges})
+	s, _ := build(m, c.cat, c.trees[i].tree, nil, draw{end: bySeed, seed: seed, world: world, ranges: &ranges})
 	s.Case, s.Axes = c.Name, c.File.Axes
 	if err := m.err(); err != nil {
 		return nil, fmt.Errorf("%s, seed %d: %w", c.Name, seed, err)

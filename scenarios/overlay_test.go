@@ -60,7 +60,7 @@ func timeline(t *testing.T, f *File, path string) string {
 		t.Fatalf("want one case %q, have %d, %v", path, len(cases), err)
 	}
 	var lines []string
-	for _, n := range cases[0].tree.get("timeline").items {
+	for _, n := range cases[0].trees[0].tree.get("timeline").items {
 		lines = append(lines, flow(n))
 	}
 	return strings.Join(lines, "\n")
@@ -211,10 +211,10 @@ cases:
 			t.Fatal(err)
 		}
 		settle := ""
-		if n := cases[0].tree.get("settle"); n != nil {
+		if n := cases[0].trees[0].tree.get("settle"); n != nil {
 			settle = n.text
 		}
-		if have := "stop: " + cases[0].tree.get("stop").text + " settle: " + settle; have != want {
+		if have := "stop: " + cases[0].trees[0].tree.get("stop").text + " settle: " + settle; have != want {
 			t.Errorf("%s: want %s, have %s", path, want, have)
 		}
 	}

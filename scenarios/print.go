@@ -9,7 +9,7 @@ import (
 )
 
 // YAML prints the case as a plain file, after all overlays: without variants, every step with its
-// name. It reads back as the same scenario.
+// name. It reads back as the same scenario. Where worlds make a difference it is as in the first of them.
 func (c *Case) YAML() string {
 	var b strings.Builder
 	for _, line := range strings.Split(c.File.Doc, "\n") {
@@ -18,7 +18,18 @@ func (c *Case) YAML() string {
 	if len(c.Values) > 0 {
 		fmt.Fprintf(&b, "# This is its case %s.\n", strings.Join(c.Values, "/"))
 	}
-	for _, e := range c.tree.entries {
+	tree := c.trees[0].tree
+	for _, other := range c.trees[1:] {
+		if flow(other.tree) != flow(tree) {
+			at := tree.entry("world").value.at
+			tree = tree.with("world", &node{shape: scalar, text: c.trees[0].world, at: at})
+			if c.trees[0].world == WorldVirtual {
+				tree = tree.with("time_scale", nil)
+			}
+			break
+		}
+	}
+	for _, e := range tree.entries {
 		printSection(&b, e)
 	}
 	return b.String()

@@ -18,7 +18,7 @@ import (
 
 // sameScenario compares what a play depends on.
 var sameScenario = cmp.Options{
-	cmpopts.IgnoreFields(Scenario{}, "Case"),
+	cmpopts.IgnoreFields(Scenario{}, "Case", "Axes"),
 	cmpopts.IgnoreFields(Step{}, "Line"),
 	cmpopts.IgnoreFields(Scenario{}, "Slips", "Usual"), // Of a plain file nobody knows what is missing in it.
 	cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}, netip.AddrPort{}),

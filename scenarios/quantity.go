@@ -20,6 +20,8 @@ import (
 type draw struct {
 	end  end
 	seed uint64
+	// world is the one for which the scenario is made.
+	world string
 	// ranges is raised whenever a range was met.
 	ranges *int
 }

@@ -185,6 +185,6 @@ var laterWords = map[string][]string{
 	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
 	"claim": {"converged", "undocumented", "slips", "routing", "served_image", "read_only_transitions",
 		"moves_with_role", "newest_copy_kept"},
-	"the":     {"time_scale", "may"}, // The file.
+	"the":     {"may"}, // The file.
 	"clients": {"resolver", "name_cache"},
 }

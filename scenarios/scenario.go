@@ -4,7 +4,10 @@
 package scenarios
 
 import (
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"firedrill/faults"
@@ -47,8 +50,8 @@ type Case struct {
 	Seeds  Seeds
 	Worlds []string // virtual, kernel
 
-	cat  *Catalogue
-	tree *node // the file after all overlays
+	cat   *Catalogue
+	trees []worldTree // the file after all overlays, by world
 }
 
 // Seeds is a range, both ends included.
@@ -58,6 +61,8 @@ type Seeds struct{ First, Last uint64 }
 type Scenario struct {
 	Name, Case string
 	Seed       uint64
+	World      string // in which it is played
+	TimeScale  Scale  // how many times faster than life, there
 	Covers     []string
 	Axes       []Axis // of the file; Case has a value of each
 	Start      time.Time
@@ -111,6 +116,25 @@ type Clients struct {
 	// Addresses are those of its machines, NAME-1 to NAME-Count, on Net.
 	Addresses []netip.Prefix
 }
+
+// Scale is how many times faster than life something goes: `60x`.
+type Scale int
+
+// UnmarshalText reads it.
+func (s *Scale) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(strings.TrimSuffix(string(text), "x"))
+	if err != nil || n < 1 || n > maxScale || text[len(text)-1] != 'x' {
+		return fmt.Errorf("want how many times faster than life, from 1x to %dx, have %q", maxScale, text)
+	}
+	*s = Scale(n)
+	return nil
+}
+
+// String is how it is written.
+func (s Scale) String() string { return strconv.Itoa(int(s)) + "x" }
+
+// maxScale keeps a millisecond of life from being more than a second.
+const maxScale = 1000
 
 // SizeRange is a size that is drawn each time, both ends included.
 type SizeRange struct{ Min, Max nodes.Size }

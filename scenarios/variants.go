@@ -49,21 +49,27 @@ type family struct {
 	root   *node
 	axes   []axis
 	steps  []string // the names that `steps` may use
-	worlds []string // words that also serve in a path
+	worlds []string // those in which the file is played
 	blind  bool     // there are values that are not known
 
 	slips map[string]expect.Slip // by the value that each_step_of made of it
 }
 
-// member is one case before it becomes a scenario: its values and its tree.
+// member is one case before it becomes a scenario: its values, and its tree in each of the worlds in which the file is played.
 type member struct {
 	values []string
-	tree   *node
+	trees  []worldTree
+}
+
+// worldTree is a case as it is in one world.
+type worldTree struct {
+	world string
+	tree  *node
 }
 
 // newFamily reads the variants of a file.
 func newFamily(m *notes, root *node) *family {
-	f := &family{m: m, root: root, worlds: []string{"virtual", "kernel"}}
+	f := &family{m: m, root: root, worlds: worldsOf(root)}
 	if t := root.get("timeline"); t != nil && t.shape == list {
 		f.root = root.with("timeline", namedSteps(t))
 		for _, step := range f.root.get("timeline").items {
@@ -81,6 +87,29 @@ func newFamily(m *notes, root *node) *family {
 	}
 	f.readAxes(root.get("variants"))
 	return f
+}
+
+// Worlds are the words for the worlds in which a scenario can be played. They serve in a path too.
+var Worlds = []string{WorldVirtual, WorldKernel}
+
+// The worlds.
+const (
+	WorldVirtual = "virtual"
+	WorldKernel  = "kernel"
+)
+
+// worldsOf are the worlds that a file names, the virtual one where it names none. Other words are found out elsewhere.
+func worldsOf(root *node) []string {
+	var worlds []string
+	for _, n := range root.get("world").list() {
+		if slices.Contains(Worlds, n.text) && !slices.Contains(worlds, n.text) {
+			worlds = append(worlds, n.text)
+		}
+	}
+	if worlds == nil {
+		return []string{WorldVirtual}
+	}
+	return worlds
 }
 
 // shown are the axes by their names.
@@ -138,7 +167,7 @@ func (f *family) checkValue(v variant, lines map[string]int) {
 	switch {
 	case !valuePattern.MatchString(v.name):
 		f.m.addf(v.at, "want a value named like just-before or 10mbit, have %q", v.name)
-	case slices.Contains(f.worlds, v.name):
+	case slices.Contains(Worlds, v.name):
 		f.m.addf(v.at, "%q is the name of a world; call the value otherwise", v.name)
 	case lines[v.name] != 0:
 		f.m.addf(v.at, "value %q is named in line %d already; the names of values are unique in a file", v.name, lines[v.name])
@@ -271,7 +300,11 @@ func (f *family) members() []member {
 		}
 		if except.holds(names) {
 			combinations = append(combinations, names)
-			members = append(members, member{names, f.overlay(values, names, overrides)})
+			one := member{values: names}
+			for _, world := range f.worlds {
+				one.trees = append(one.trees, worldTree{world, f.overlay(values, append(slices.Clip(names), world), overrides)})
+			}
+			members = append(members, one)
 		}
 	}
 	f.checkPaths(all, combinations, overrides)
@@ -319,7 +352,7 @@ func (f *family) overrides() []override {
 	return overrides
 }
 
-// overlay makes the tree of one case.
+// overlay makes the tree of one case. Names are those of its values and of its world.
 func (f *family) overlay(values []variant, names []string, overrides []override) *node {
 	var overlays []*node
 	for _, v := range values {
@@ -384,9 +417,8 @@ func (f *family) overlay(values []variant, names []string, overrides []override)
 	return tree
 }
 
-// meant are the steps or claims of a case, without their conditions. Scenarios are of the virtual world.
+// meant are the steps or claims of a case, without their conditions.
 func (f *family) meant(items []*node, values []string) []*node {
-	values = append(slices.Clone(values), "virtual")
 	var meant []*node
 	for _, item := range items {
 		if item.shape == mapping {
@@ -458,10 +490,10 @@ func (f *family) checkPath(p variantPath, cases [][]string) {
 	wanted.values = nil
 	for _, v := range p.values {
 		switch {
-		case v == "kernel":
-			f.m.addf(p.at, "world %q is not supported yet", v)
-			return
 		case slices.Contains(f.worlds, v):
+		case slices.Contains(Worlds, v):
+			f.m.addf(p.at, "the file is not played in world %q; it is in %s", v, strings.Join(f.worlds, " and "))
+			return
 		case f.blind && !slices.Contains(known, v):
 			return
 		case len(known) == 0:

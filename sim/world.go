@@ -56,6 +56,20 @@ type World interface {
 	Slack() time.Duration
 }
 
+// Doubter is a world that can find out that it was not what it is to be: too late, or losing frames that nobody was to lose.
+type Doubter interface {
+	// Doubt says why what happened shows nothing, or is "".
+	Doubt() string
+}
+
+// OwnFault is an error of World.Run that is of the harness, or of the system on which it runs, and not of the software under test.
+type OwnFault struct{ Err error }
+
+func (f *OwnFault) Error() string { return f.Err.Error() }
+
+// Unwrap returns the error itself.
+func (f *OwnFault) Unwrap() error { return f.Err }
+
 // Segment is one broadcast domain; with Joins, a routed path between others.
 type Segment struct {
 	Name   string

@@ -16,6 +16,7 @@ import (
 
 	"firedrill/reports"
 	"firedrill/scenarios"
+	"firedrill/sim/kernel"
 )
 
 // Exit statuses.
@@ -44,6 +45,7 @@ func (e *exit) Error() string {
 func (e *exit) Unwrap() error { return e.err }
 
 func main() {
+	kernel.Host(catalogue().Kinds...)
 	if os.Getenv("GOGC") == "" {
 		// A play makes much garbage and holds little: for some 200 MB more, it takes an eighth less of the processor.
 		debug.SetGCPercent(400)

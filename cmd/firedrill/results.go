@@ -188,7 +188,11 @@ func (g *group) again(f *reports.Failure) string {
 
 // replay is the command that plays an outcome again, for files: it does not tell where firedrill itself lies.
 func (g *group) replay(o *scenarios.Outcome) string {
-	return fmt.Sprintf("firedrill run %s --seed %d", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed)
+	world := ""
+	if o.Scenario.World != "" && o.Scenario.World != scenarios.WorldVirtual {
+		world = " --world " + o.Scenario.World
+	}
+	return fmt.Sprintf("firedrill run %s --seed %d%s", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed, world)
 }
 
 // status is the exit status of all that was taken.

@@ -16,12 +16,14 @@ import (
 
 	"firedrill/scenarios"
 	"firedrill/sim"
+	"firedrill/sim/kernel"
 	"firedrill/sim/virtual"
 )
 
 // options are the flags of run, as the user wrote them.
 type options struct {
 	seed, seeds string
+	world       string
 	jobs        int
 	out         string
 	json, trace bool
@@ -36,8 +38,11 @@ func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run [FILE|DIR|NAME|NAME/CASE...]",
 		Short: "Play scenarios and judge what happened",
-		Long: `run plays scenarios in the virtual world, each case with each of its seeds, and
-judges what happened. Without arguments it plays those that ship with firedrill.
+		Long: `run plays scenarios, each case with each of its seeds, and judges what happened.
+Without arguments it plays those that ship with firedrill. The virtual world
+needs nothing; the kernel world is Linux itself: a process per machine, in
+namespaces that end with the command, and real time.
+
 A case is named by its values: heartbeat-cut/long; values may be left out.
 
 Results lie in .firedrill/SCENARIO/TIME: report.html to look at, and in
@@ -51,6 +56,7 @@ TIME is a link to the newest.`,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
 	f := c.Flags()
+	f.StringVar(&o.world, "world", scenarios.WorldVirtual, "the `WORLD`, virtual or kernel")
 	f.StringVar(&o.seed, "seed", "", "play this seed instead of the scenario's own `N`")
 	f.StringVar(&o.seeds, "seeds", "", "play these seeds instead, both ends included: `A..B`")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "play so many at once: `N`")
@@ -74,9 +80,19 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if o.jobs < 1 {
 		return fmt.Errorf("--jobs: want at least 1, have %d", o.jobs)
 	}
+	if err := o.chooseWorld(c); err != nil {
+		return err
+	}
 	selections, err := resolve(args)
 	if err != nil {
 		return err
+	}
+	selections, skipped, err := fit(selections, o.world)
+	if err != nil {
+		return err
+	}
+	if len(skipped) > 0 {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "firedrill: not for the %s world, left out: %s\n", o.world, strings.Join(skipped, ", "))
 	}
 	r, err := newResults(o, selections, seeds, c.OutOrStdout(), c.ErrOrStderr())
 	if err != nil {
@@ -85,8 +101,12 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	ctx, stop := interruptible(c.Context(), c.ErrOrStderr())
 	defer stop()
 	batch := scenarios.Batch{
-		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice,
-		World: func(seed uint64) sim.World { return virtual.New(seed) },
+		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice, In: o.world,
+		World: func(s *scenarios.Scenario) sim.World { return virtual.New(s.Seed) },
+	}
+	if o.world == scenarios.WorldKernel {
+		batch.Twice = 0 // No two plays are the same there.
+		batch.World = func(s *scenarios.Scenario) sim.World { return kernel.New(s.Seed, int(s.TimeScale)) }
 	}
 	if o.pcapDir != "" {
 		batch.Watch = o.watch
@@ -100,6 +120,24 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		err = &exit{r.status(), nil}
 	}
 	return err
+}
+
+// chooseWorld makes the process one that can play in the world. For the kernel world it starts the command again, inside of
+// namespaces, and does not return out here.
+func (o *options) chooseWorld(c *cobra.Command) error {
+	switch o.world {
+	case scenarios.WorldVirtual:
+		return nil
+	case scenarios.WorldKernel:
+		if !c.Flags().Changed("jobs") {
+			o.jobs = 1 // Side by side, plays would make each other late.
+		}
+		if err := kernel.Enter(); err != nil {
+			return &exit{statusFault, fmt.Errorf("the kernel world: %w", err)}
+		}
+		return nil
+	}
+	return fmt.Errorf("--world: want %s, have %q", strings.Join(scenarios.Worlds, " or "), o.world)
 }
 
 // seedRange is the range of seeds that the flags ask for; nil: each case's own.

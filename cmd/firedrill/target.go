@@ -22,6 +22,7 @@ type selection struct {
 	cases []*scenarios.Case
 	// target is what `firedrill run` takes for the file: a shipped scenario's name, or a path.
 	target string
+	named  bool // an argument means this one, and not the folder or the library that it lies in
 }
 
 // shippedNames lists the scenarios of the library, by name, with where each lies in it.
@@ -59,7 +60,8 @@ func resolve(args []string) ([]selection, error) {
 	if err != nil {
 		return nil, &exit{statusFault, err}
 	}
-	if len(args) == 0 {
+	every := len(args) == 0
+	if every {
 		args = names
 	}
 	var list []selection
@@ -70,6 +72,7 @@ func resolve(args []string) ([]selection, error) {
 		if at := place[name]; at != "" {
 			var s selection
 			if s, err = shipped(at); err == nil {
+				s.named = !every
 				found, err = s.narrow(values)
 			}
 		} else {
@@ -118,7 +121,7 @@ func load(file, values string) ([]selection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (selection{file: f, target: file}).narrow(values)
+	return (selection{file: f, target: file, named: true}).narrow(values)
 }
 
 // narrow selects the cases that have these values.
@@ -140,7 +143,7 @@ func merge(list []selection, s selection) ([]selection, error) {
 		}
 		all := s.file.Cases
 		both := slices.Concat(have.cases, s.cases)
-		have.file, have.cases = s.file, nil
+		have.file, have.cases, have.named = s.file, nil, have.named || s.named
 		for _, c := range all {
 			if slices.ContainsFunc(both, func(b *scenarios.Case) bool { return b.Name == c.Name }) {
 				have.cases = append(have.cases, c)
@@ -180,4 +183,24 @@ func completeTargets(_ *cobra.Command, _ []string, word string) ([]string, cobra
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+// fit keeps what can be played in a world. Of what no argument names, skipped is told the names of the rest.
+func fit(list []selection, world string) (kept []selection, skipped []string, err error) {
+	var wrong []error
+	for _, s := range list {
+		worlds := s.cases[0].Worlds // They are the file's.
+		switch {
+		case slices.Contains(worlds, world):
+			kept = append(kept, s)
+		case s.named:
+			wrong = append(wrong, fmt.Errorf("%s is not played in the %s world; try --world %s", s.target, world, worlds[0]))
+		default:
+			skipped = append(skipped, s.file.Name)
+		}
+	}
+	if len(kept) == 0 && len(wrong) == 0 && len(list) > 0 {
+		wrong = append(wrong, fmt.Errorf("none of these is played in the %s world: %s", world, strings.Join(skipped, ", ")))
+	}
+	return kept, skipped, errors.Join(wrong...)
 }

@@ -43,6 +43,7 @@ type Run struct {
 	Quiet    time.Duration // when the quiet phase began
 	End      time.Duration // when it ended
 	Slack    time.Duration // see sim.World
+	Doubt    string        // see sim.Doubter
 
 	timeline *Timeline
 	reach    *Reach

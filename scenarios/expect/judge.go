@@ -76,7 +76,7 @@ func rank(c Claim) int {
 	return 0
 }
 
-// Judge comes to the verdict on a run, worst first: a violation, which no hazard accounts for; what could not be
+// Judge comes to the verdict on a run: inconclusive where the world itself is in doubt, else worst first: a violation, which no hazard accounts for; what could not be
 // decided; what proved nothing; a documented hazard that was expected; or a pass.
 //
 // All claims are judged that fit the kinds present, whoever asks for them. Those that nobody asked for are idle
@@ -150,6 +150,10 @@ func (j *Judgement) weigh(r *Run, asked []Claim) {
 	}
 	if len(j.Vacuous) > 0 {
 		j.Verdict = Worse(j.Verdict, Vacuous)
+	}
+	if r.Doubt != "" { // Even what looks like a violation may be the world's own doing.
+		j.Vacuous = slices.Insert(j.Vacuous, 0, r.Doubt)
+		j.Verdict = Inconclusive
 	}
 }
 

@@ -148,6 +148,8 @@ func TestVerdicts(t *testing.T) {
 		{"idle where not", nil, standing(vacuous), []expect.Claim{pass}, nil, expect.Pass, nil},
 		{"inconclusive before vacuous", nil, nil, []expect.Claim{vacuous, unsure}, nil, expect.Inconclusive, nil},
 		{"violation before all", nil, nil, []expect.Claim{vacuous, unsure, wrong}, nil, expect.Violation, nil},
+		{"a world in doubt before all", func(r *expect.Run) { r.Doubt = "the world was late" }, nil, []expect.Claim{wrong}, nil,
+			expect.Inconclusive, nil},
 		{"a standing violation", nil, standing(wrong), []expect.Claim{pass}, nil, expect.Violation, nil},
 		{"a step that missed", func(r *expect.Run) { r.Missed = []string{"step x: nobody is active"} }, nil, nil, nil, expect.Vacuous, nil},
 		{"an answer that was not wanted", func(r *expect.Run) { r.Wants = []expect.Breach{{Text: "want ok, have refused"}} }, nil, nil, nil,

@@ -1,0 +1,158 @@
+//go:build linux
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Words by which the program, started again, knows what it is to be. They are in its environment.
+const (
+	roleKey  = "FIREDRILL_KERNEL"
+	roleTree = "tree" // the harness, inside of its namespaces
+	roleHost = "host" // the process of one machine
+)
+
+// Descriptors of a process that Enter started.
+const lifelineFD = 3
+
+// Inside reports whether this process is the root of a tree that Enter made.
+func Inside() bool { return os.Getenv(roleKey) == roleTree }
+
+// Enter starts this program again, with the same arguments, as the root of a tree of its own: in new user, mount, PID, network,
+// IPC and UTS namespaces, where it may make machines, as root and as an ordinary user. There Enter returns nil at once. In the
+// process that calls it first it does not return: that one passes signals on, and exits as the inner one does. When it dies,
+// however it dies, all of the tree dies with it, and what the tree made is gone.
+//
+// An error means that the system does not allow it, and says what is missing.
+func Enter() error {
+	if Inside() {
+		return inhabit()
+	}
+	status, err := spawn(os.Args[1:])
+	if err != nil {
+		return err
+	}
+	os.Exit(status)
+	return nil
+}
+
+// spawn starts the tree and waits for its end.
+func spawn(args []string) (status int, err error) {
+	runtime.LockOSThread() // The tree gets its signal of death when this thread ends, not when the process does.
+	lifeline, ours, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer ours.Close()
+	c := exec.Command("/proc/self/exe", args...)
+	c.Args[0] = os.Args[0]
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Env = append(os.Environ(), roleKey+"="+roleTree)
+	c.ExtraFiles = []*os.File{lifeline}
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
+			unix.CLONE_NEWUTS,
+		UidMappings: identities(os.Geteuid()), GidMappings: identities(os.Getegid()),
+		GidMappingsEnableSetgroups: os.Geteuid() == 0,
+		Pdeathsig:                  unix.SIGKILL,
+		Setpgid:                    true, // The terminal's interrupt comes here, and goes on from here once.
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	if err := c.Start(); err != nil {
+		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err))
+	}
+	lifeline.Close()
+	go func() {
+		for s := range signals {
+			_ = c.Process.Signal(s) // Its end is seen below.
+		}
+	}()
+	err = c.Wait()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		if w := exit.Sys().(syscall.WaitStatus); w.Signaled() {
+			return 128 + int(w.Signal()), nil
+		}
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// identities maps root inside to the user outside. Root itself keeps every user as it is: files look as they did.
+func identities(id int) []syscall.SysProcIDMap {
+	if id == 0 {
+		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1<<32 - 1}}
+	}
+	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: 1}}
+}
+
+// advice says how to get what is missing.
+func advice(err error) string {
+	if !errors.Is(err, os.ErrPermission) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) {
+		return ""
+	}
+	for _, one := range []struct{ path, bad, advice string }{
+		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+			"AppArmor forbids user namespaces; allow them with sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run as root"},
+		{"/proc/sys/kernel/unprivileged_userns_clone", "0",
+			"user namespaces are for root alone here; allow them with sysctl kernel.unprivileged_userns_clone=1, or run as root"},
+		{"/proc/sys/user/max_user_namespaces", "0",
+			"user namespaces are switched off; allow them with sysctl user.max_user_namespaces=10000"},
+	} {
+		if text, err := os.ReadFile(one.path); err == nil && string(text) == one.bad+"\n" {
+			return ": " + one.advice
+		}
+	}
+	return ": the kernel does not allow user namespaces here (inside a container they may have to be allowed from outside)"
+}
+
+// store is where the harness keeps what only it needs: on a tmpfs that nobody else sees.
+const store = "/dev/shm"
+
+// inhabit makes the tree a place to live in: mounts do not get out, and whoever started it is watched.
+func inhabit() error {
+	unix.CloseOnExec(lifelineFD)
+	lifeline := os.NewFile(lifelineFD, "lifeline")
+	go func() {
+		_, _ = lifeline.Read(make([]byte, 1)) // Nobody writes: it ends when the other side does.
+		os.Exit(128 + int(unix.SIGKILL))
+	}()
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	}
+	if err := unix.Mount("tmpfs", store, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
+		return fmt.Errorf("mount a tmpfs at %s: %w", store, err)
+	}
+	// Its own view of processes: without it /proc/self means somebody else, or nobody.
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w (inside a container it may have to be unmasked from outside)", err)
+	}
+	return preflight()
+}
+
+// preflight tries what every machine needs.
+func preflight() error {
+	for _, path := range []string{"/dev/net/tun", "/dev/fuse"} {
+		f, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
+		switch {
+		case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV):
+			return fmt.Errorf("%w: the kernel world needs it; load it with modprobe %s as root", err, map[string]string{
+				"/dev/net/tun": "tun", "/dev/fuse": "fuse"}[path])
+		case errors.Is(err, os.ErrPermission):
+			return fmt.Errorf("%w: the kernel world needs it; open it to users with chmod 666 %s as root, or run as root", err, path)
+		case err != nil:
+			return fmt.Errorf("the kernel world needs %s: %w", path, err)
+		}
+		f.Close()
+	}
+	return nil
+}

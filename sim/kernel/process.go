@@ -1,0 +1,260 @@
+//go:build linux
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+	"firedrill/sim/kernel/disk"
+)
+
+// process is the software of a machine, from its start to its end. What it has is guarded by the world's lock, as all is.
+type process struct {
+	m *machine
+	l *life
+
+	line  *line
+	cmd   *exec.Cmd
+	mount *disk.Mount
+	tail  tail // the last that it wrote
+
+	ready, begun   bool // it can run; it may
+	gone           bool // killed, or ended
+	held           bool // SIGSTOP is the last signal that it was to get
+	holdAfterClock bool // stop it once it has set its clock
+}
+
+// start makes the process. It is called without the lock.
+func (p *process) start(b birth) error {
+	m := p.m
+	at := filepath.Join(store, fmt.Sprintf("%s-%d", m.name, b.Birth))
+	if err := os.MkdirAll(at, 0o700); err != nil {
+		return err
+	}
+	mount, err := disk.New(m.disk, &m.w.mu, at, disk.Options{Scale: m.w.scale})
+	if err != nil {
+		return err
+	}
+	b.Disk = at
+	ours, c, err := p.spawn(b)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start its process: %w", err), mount.End())
+	}
+	m.w.mu.Lock()
+	p.mount, p.line, p.cmd = mount, ours, c
+	if p.gone { // It was killed before it lived.
+		p.kill()
+		m.w.aside(p.bury)
+	} else if p.held {
+		p.signal(unix.SIGSTOP)
+	}
+	m.w.mu.Unlock()
+	up := make(chan struct{})
+	m.w.aside(func() { p.listen(up) })
+	<-up
+	return nil
+}
+
+// spawn starts the program again, as the software of the machine, and tells it what to be.
+func (p *process) spawn(b birth) (*line, *exec.Cmd, error) {
+	ours, theirs, err := pair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer theirs.Close()
+	c := exec.Command("/proc/self/exe")
+	c.Args = []string{os.Args[0], "machine", p.m.name} // For ps; Host reads no arguments.
+	c.Env = hostEnvironment()
+	c.ExtraFiles = []*os.File{theirs}
+	c.Stdout, c.Stderr = &p.tail, &p.tail
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}
+	if err := p.l.ns.Do(c.Start); err != nil {
+		ours.conn.Close()
+		return nil, nil, err
+	}
+	if err := ours.out.Encode(b); err != nil {
+		_ = c.Process.Kill()
+		ours.conn.Close()
+		return nil, nil, errors.Join(err, c.Wait())
+	}
+	return ours, c, nil
+}
+
+// hostEnvironment is that of a machine's process: what the harness was told about itself is not for it.
+func hostEnvironment() []string {
+	var out []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, roleKey+"=") {
+			out = append(out, e)
+		}
+	}
+	return append(out, roleKey+"="+roleHost)
+}
+
+// listen takes what the process says, until it ends. Up is closed when it is ready, or never will be.
+func (p *process) listen(up chan struct{}) {
+	for {
+		var w word
+		err := p.line.in.Decode(&w)
+		p.m.w.mu.Lock()
+		switch {
+		case p.gone:
+		case err != nil:
+			p.died()
+		default:
+			p.heard(&w)
+		}
+		over := p.gone
+		if !over && !w.Ready && !w.Clocked {
+			p.order(order{Done: true})
+		}
+		p.m.w.mu.Unlock()
+		if up != nil && (over || w.Ready) {
+			close(up)
+			up = nil
+		}
+		if over {
+			return
+		}
+	}
+}
+
+// heard acts on a word. The process may be dead after that.
+func (p *process) heard(w *word) {
+	m := p.m
+	at := min(elapsed(w.At, m.w.epoch.Load(), m.w.scale), m.w.Now())
+	switch {
+	case w.Failed != "":
+		m.w.fail(fmt.Errorf("machine %s: %s", m.name, w.Failed))
+	case w.Ready:
+		p.ready = true
+		if p.l.lit {
+			p.begin()
+		}
+	case w.Clocked:
+		if p.holdAfterClock {
+			p.signal(unix.SIGSTOP)
+		}
+	case w.Bound != nil:
+		if a, err := netip.ParseAddr(w.Bound.Address); err == nil {
+			m.bind(w.Bound.Segment, a, w.Bound.Bound)
+		}
+	case w.Halt:
+		m.halt(w.Reboot)
+	case w.Stopped != nil:
+		m.noteAt(at, nodes.Fact{Name: sim.FactStopped, Value: *w.Stopped})
+		if !p.gone {
+			m.stop(softwareStopped)
+		}
+	case w.Fact != nil:
+		m.noteAt(at, *w.Fact)
+		if w.Panicked != nil && !p.gone {
+			m.stop(softwareStopped)
+		}
+	}
+}
+
+// died is told that the process ended without a word.
+func (p *process) died() {
+	m := p.m
+	f := nodes.Fact{Name: sim.FactCrashed, Value: "its process ended from outside"}
+	if text := p.tail.String(); text != "" {
+		f.Attrs = []nodes.Attr{{Key: "output", Value: text}}
+	}
+	m.note(f)
+	if !p.gone {
+		m.stop(softwareCrashed)
+	}
+}
+
+// begin lets the software run, once both sides are ready.
+func (p *process) begin() {
+	if p.ready && !p.begun && !p.gone {
+		p.begun = true
+		p.setClock(p.m.clock.State())
+		p.order(order{Go: true, Epoch: p.m.w.epoch.Load()})
+	}
+}
+
+func (p *process) setClock(s sim.ClockState) {
+	if p.ready {
+		p.order(order{Clock: &s})
+	}
+}
+
+// order says something to the process. One that cannot be reached is dead, and its end is seen elsewhere.
+func (p *process) order(o order) {
+	if !p.gone {
+		_ = p.line.out.Encode(o)
+	}
+}
+
+// signal stops the process, or lets it go on.
+func (p *process) signal(s unix.Signal) {
+	p.held = s == unix.SIGSTOP
+	if p.cmd != nil {
+		_ = unix.Kill(p.cmd.Process.Pid, s) // One that has just ended hears nothing.
+	}
+}
+
+// kill ends the process and its hold on the disk, at once.
+func (p *process) kill() {
+	p.gone = true
+	if p.cmd != nil {
+		p.mount.Cut() // Nothing becomes durable any more, and nobody is told of an error before it dies.
+		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL)
+		p.mount.Fail()
+	}
+}
+
+// bury waits for the end of a process that was killed, and gives back what it had. It is called without the lock.
+func (p *process) bury() {
+	if p.cmd == nil {
+		return // Start finds out, and calls again.
+	}
+	_ = p.cmd.Wait() // How it ended is known.
+	p.line.conn.Close()
+	if err := p.mount.End(); err != nil {
+		p.m.w.mu.Lock()
+		p.m.w.fail(err)
+		p.m.w.mu.Unlock()
+	}
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// tailSize is how much of a machine's output is worth keeping.
+const tailSize = 8 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	if over := len(t.text) - tailSize; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}
