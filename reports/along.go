@@ -52,7 +52,7 @@ const (
 	alongWidth, alongHeight = 560.0, 300.0
 	alongLeft, alongRight   = 62.0, 14.0
 	alongTop, alongBottom   = 12.0, 48.0
-	curvesMax                = 6
+	curvesMax               = 6
 )
 
 // marks are the outlines of a line's marks around a place, so that lines can be told apart without colours.

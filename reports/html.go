@@ -19,7 +19,7 @@ var pageFiles embed.FS
 type Page struct {
 	Title  string
 	Names  []string // of the scenarios
-	Common string // what the names of all cases begin with
+	Common string   // what the names of all cases begin with
 	Plays  int
 	Tally  []Tally
 	Shown  []Shown
@@ -99,8 +99,8 @@ type SeedLink struct {
 	Shown int
 }
 
-// casesMax is how many cases the table of all plays has, plotsMax how many figures are plotted, textMax how much of a text that came from
-// a node is shown.
+// casesMax is how many cases the table of all plays has, plotsMax how many figures are plotted, textMax
+// how much of a text that came from a node is shown.
 const (
 	casesMax = 200
 	plotsMax = 60
