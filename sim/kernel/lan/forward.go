@@ -21,17 +21,16 @@ type delivery struct {
 	made string   // the segment, where the switch itself made the frame
 }
 
-// take sends what a machine's kernel has handed over on its ways. It reports whether the port is to be read on: what was
-// read before a freeze had left the machine.
-func (s *Switch) take(p *Port, w wire) bool {
+// take sends what a machine's kernel has handed over on its ways.
+func (s *Switch) take(p *Port, w wire) {
 	if len(w) < hintLen+etherLen {
-		return true
+		return
 	}
 	s.options.Lock.Lock()
 	s.mu.Lock()
 	now := s.options.Now()
 	s.settle(now)
-	sent, more := p.plugged && !p.closed, !p.frozen && !p.closed
+	sent := p.plugged && !p.closed
 	if sent {
 		s.late.Frames++
 		s.direct = true
@@ -44,7 +43,6 @@ func (s *Switch) take(p *Port, w wire) bool {
 		s.showWire(p.jack.segment.name, now, w)
 	}
 	s.deliver()
-	return more
 }
 
 // forward sends a frame where its address was last seen, and to everybody where that is not known or is that of many.

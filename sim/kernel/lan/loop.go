@@ -107,7 +107,7 @@ func (s *Switch) settleDue() {
 // drain reads what a machine's kernel sends, as long as it is this port's turn.
 func (s *Switch) drain(p *Port) {
 	for range turnMax {
-		n, err := unix.Read(p.tap.fd, s.room)
+		n, err := s.read(p)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return
@@ -117,10 +117,18 @@ func (s *Switch) drain(p *Port) {
 			s.abandon(p)
 			return
 		}
-		if !s.take(p, s.room[:n]) {
-			return
-		}
+		s.take(p, s.room[:n])
 	}
+}
+
+// read reads one frame or burst. It holds the lock, so that whatever it reads was sent before the machine was frozen.
+func (s *Switch) read(p *Port) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.frozen || p.closed {
+		return 0, unix.EAGAIN
+	}
+	return unix.Read(p.tap.fd, s.room)
 }
 
 // abandon stops listening to a port whose device is gone, with its namespace.
