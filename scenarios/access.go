@@ -189,7 +189,7 @@ func (p *play) replyOfOperation(op nodes.Operation) reply {
 			break
 		}
 	}
-	r := reply{field: func(name string) string {
+	r := reply{role: op.Role, field: func(name string) string {
 		switch name {
 		case "status":
 			return strconv.Itoa(op.Status)

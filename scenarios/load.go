@@ -114,9 +114,7 @@ func Parse(file string, text []byte, cat *Catalogue) (*File, error) {
 		if len(m.list) > enough {
 			break
 		}
-		one := check(m, cat, f, family, c)
-		one.slips, one.usual = family.slipsOf(c.values), family.usual(c.values)
-		f.Cases = append(f.Cases, one)
+		f.Cases = append(f.Cases, check(m, cat, f, family, c))
 	}
 	if err := m.err(); err != nil {
 		return nil, err
@@ -215,6 +213,6 @@ func (c *Case) ScenarioIn(world string, seed uint64) (*Scenario, error) {
 	if err := m.err(); err != nil {
 		return nil, fmt.Errorf("%s, seed %d: %w", c.Name, seed, err)
 	}
-	s.Slips, s.Usual = c.slips, c.usual
+	s.Slips, s.Usual = c.trees[i].slips, c.trees[i].usual
 	return s, nil
 }

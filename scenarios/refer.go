@@ -153,8 +153,6 @@ func (b *builder) refer(kinds []string, word string) string {
 		return fmt.Sprintf("step %q comes later; a step can only refer to one above it", word)
 	case slices.Contains(kinds, "step") && slices.Contains(b.lost, word):
 		return fmt.Sprintf("step %q is left out in some case in which this stands; use only or except", word)
-	case slices.Contains(kinds, "fact") && later(word, "fact"):
-		return fmt.Sprintf("fact %q is not supported yet", word)
 	default:
 		return no(what, word, names)
 	}
@@ -181,10 +179,9 @@ func later(word, where string) bool {
 }
 
 var laterWords = map[string][]string{
-	"verb": {"resolve"},
-	"kind": {"dns", "resolver", "licence-server", "backup-source", "program"},
-	"claim": {"converged", "undocumented", "slips", "routing", "served_image", "read_only_transitions",
-		"moves_with_role", "newest_copy_kept"},
+	"verb":    {"resolve"},
+	"kind":    {"dns", "resolver", "licence-server", "backup-source", "program"},
+	"claim":   {"routing"},
 	"the":     {"may"}, // The file.
 	"clients": {"resolver", "name_cache"},
 }

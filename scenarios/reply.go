@@ -21,6 +21,7 @@ const (
 type reply struct {
 	word  string                   // ok, refused, failed, or a probe's value
 	field func(name string) string // status, reason, warning, by, wrote, or a member of the answer; nil: it has none
+	role  string                   // of whoever `by` is
 	text  string                   // for people
 }
 
@@ -37,7 +38,7 @@ func (w WantOne) met(r reply) bool {
 		return false
 	}
 	for _, f := range w.Fields {
-		if r.field == nil || r.field(f.Key) != f.Value {
+		if r.field == nil || r.field(f.Key) != f.Value && (f.Key != "by" || r.role == "" || r.role != f.Value) {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"firedrill/nodes"
 	"firedrill/scenarios/expect"
 	"firedrill/sim/virtual"
 )
@@ -103,5 +104,16 @@ func TestAnswersAndWants(t *testing.T) {
 				t.Log("\n" + have)
 			}
 		})
+	}
+}
+
+// A want names whoever answers by its machine or by the role that it has.
+func TestWantedBy(t *testing.T) {
+	r := reply{word: wordOK, role: "active", field: func(string) string { return "nas-b" }}
+	for by, want := range map[string]bool{"nas-b": true, "active": true, "nas-a": false, "standby": false} {
+		one := WantOne{Fields: []nodes.Attr{{Key: "by", Value: by}}}
+		if have := one.met(r); have != want {
+			t.Errorf("by: %s is met: %v, want %v", by, have, want)
+		}
 	}
 }

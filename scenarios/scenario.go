@@ -45,8 +45,6 @@ type Case struct {
 	File   *File
 	Name   string   // `heartbeat-cut/long`; the file's name where it has no variants
 	Values []string // the variant values, by axis
-	slips  []expect.Slip
-	usual  []string // see Scenario
 	Seeds  Seeds
 	Worlds []string // virtual, kernel
 

@@ -69,10 +69,10 @@ func (f *family) stepsThatSlip(axis string, procedure, is *node) []variant {
 	return values
 }
 
-// slipsOf are what somebody gets wrong in a case, for the claim about them.
-func (f *family) slipsOf(values []string) []expect.Slip {
+// slipsOf are what somebody gets wrong in a case, in a world, for the claim about them.
+func (f *family) slipsOf(values []string, world string) []expect.Slip {
 	var made []expect.Slip
-	meant := append(slices.Clip(values), "virtual")
+	meant := append(slices.Clip(values), world)
 	for _, v := range values {
 		s, slips := f.slips[v]
 		if !slips {
@@ -101,8 +101,8 @@ func (f *family) slipsOf(values []string) []expect.Slip {
 }
 
 // usual are the hazards that a case of slips is to show as it is written.
-func (f *family) usual(values []string) []string {
-	values = append(slices.Clip(values), "virtual")
+func (f *family) usual(values []string, world string) []string {
+	values = append(slices.Clip(values), world)
 	for i, v := range values {
 		if _, slips := f.slips[v]; slips {
 			values[i] = asWritten

@@ -65,6 +65,8 @@ type member struct {
 type worldTree struct {
 	world string
 	tree  *node
+	slips []expect.Slip // what somebody gets wrong
+	usual []string      // the hazards that it is to show even if nobody does
 }
 
 // newFamily reads the variants of a file.
@@ -302,7 +304,8 @@ func (f *family) members() []member {
 			combinations = append(combinations, names)
 			one := member{values: names}
 			for _, world := range f.worlds {
-				one.trees = append(one.trees, worldTree{world, f.overlay(values, append(slices.Clip(names), world), overrides)})
+				one.trees = append(one.trees, worldTree{world, f.overlay(values, append(slices.Clip(names), world), overrides),
+					f.slipsOf(names, world), f.usual(names, world)})
 			}
 			members = append(members, one)
 		}
