@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"net"
 	"net/netip"
@@ -52,7 +53,6 @@ func (i *iface) hardware() net.HardwareAddr {
 
 func (c *capture) show(p *packet) {
 	switch {
-	case !p.from.plugged || !p.from.m.on: // It does not get as far as the wire.
 	case p.frame.Class == sim.FrameARP || p.frame.Class == sim.FrameGratuitousARP:
 		c.arp(p)
 	case p.icmp != nil:
@@ -135,12 +135,15 @@ func (c *capture) icmp(p *packet) {
 	if p.icmp.err == syscall.ECONNREFUSED {
 		code = layers.ICMPv4CodePort
 	}
-	ports := []byte{byte(p.icmp.src.Port() >> 8), byte(p.icmp.src.Port()), byte(p.icmp.dst.Port() >> 8), byte(p.icmp.dst.Port()),
-		0, 0, 0, 0}
+	begin := make([]byte, 8)
+	binary.BigEndian.PutUint16(begin, p.icmp.src.Port())
+	binary.BigEndian.PutUint16(begin[2:], p.icmp.dst.Port())
 	if p.icmp.udp {
-		about, ports[5] = layers.IPProtocolUDP, 8 // The length of one without data, and no checksum.
+		about, begin[5] = layers.IPProtocolUDP, 8 // The length of one without data, and no checksum.
+	} else {
+		binary.BigEndian.PutUint32(begin[4:], c.starts[flowOf(p.icmp.src, p.icmp.dst)]+uint32(p.icmp.seq))
 	}
-	head := render(c.ip(p.icmp.src, p.icmp.dst, about), gopacket.Payload(ports))
+	head := render(c.ip(p.icmp.src, p.icmp.dst, about), gopacket.Payload(begin))
 	c.send(p, c.ip(p.src, p.dst, layers.IPProtocolICMPv4),
 		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, code)},
 		gopacket.Payload(head))

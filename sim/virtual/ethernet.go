@@ -134,12 +134,12 @@ func (w *World) spent(p *packet) {
 func (w *World) transmit(p *packet, from, to *iface) {
 	p.from, p.to = from, to
 	w.hashFrame(p)
-	if w.tap != nil {
-		w.tap(p)
-	}
-	if !from.plugged || !from.m.on {
+	if !from.plugged || !from.m.on { // It does not get as far as the wire.
 		w.lose(p)
 		return
+	}
+	if w.tap != nil {
+		w.tap(p)
 	}
 	w.carry(p, from.link(to))
 }

@@ -188,11 +188,13 @@ func (m *machine) loop(p *packet) {
 	}
 }
 
-// icmp says that a packet came to nothing. Of the packet it keeps the addresses, as its sender wrote them.
+// icmp says that a packet came to nothing. Of the packet it keeps the addresses, as its sender wrote them,
+// and of a segment of TCP where it stood.
 type icmp struct {
 	err      syscall.Errno
 	udp      bool
 	src, dst netip.AddrPort
+	seq      uint64
 }
 
 const icmpSize = 70
@@ -235,25 +237,38 @@ func (m *machine) unreachable(p *packet) {
 	m.w.lose(p)
 }
 
-// refuse turns a frame away aloud, on behalf of something on the way.
+// refuse turns a frame away aloud, on behalf of something on the way, which answers in the name of whom it was for.
 func (w *World) refuse(p *packet, how sim.Refusal) {
 	from := p.from.m
-	e := &icmp{err: syscall.EHOSTUNREACH, udp: p.frame.Class == sim.FrameUDP, src: p.src, dst: p.dst}
-	latency := p.link.Latency()
+	answer := &packet{from: p.to, to: p.from, src: p.dst, dst: p.src}
+	var heard func()
 	switch {
 	case p.frame.Class == sim.FrameARP, p.frame.Class == sim.FrameGratuitousARP, p.icmp != nil:
+	case how == sim.RefuseReset && p.tcp.flags&flagRST != 0: // Nobody is told of those.
 	case how == sim.RefuseReset && p.frame.Class == sim.FrameTCP:
+		answer.frame = sim.Frame{Class: sim.FrameTCP}
+		answer.tcp = tcpSegment{flags: flagRST, seq: p.tcp.ack}
 		key := flowOf(p.src, p.dst)
-		w.after(2*latency, from, func() {
+		heard = func() {
 			if c := from.sockets.conns[key]; c != nil {
 				c.reset()
 			}
-		})
+		}
 	default:
+		e := &icmp{err: syscall.EHOSTUNREACH, udp: p.frame.Class == sim.FrameUDP, src: p.src, dst: p.dst, seq: p.tcp.seq}
 		if how == sim.RefuseReset {
 			e.err = syscall.ECONNREFUSED
 		}
-		w.after(2*latency, from, func() { from.hear(e) })
+		answer.frame, answer.icmp = sim.Frame{Class: frameICMP}, e
+		heard = func() { from.hear(e) }
+	}
+	if heard != nil {
+		w.after(2*p.link.Latency(), from, func() {
+			if w.tap != nil {
+				w.tap(answer)
+			}
+			heard()
+		})
 	}
 	w.lose(p)
 }
