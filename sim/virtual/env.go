@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -89,8 +90,11 @@ var errNoInterface = errors.New("no such interface")
 func (e env) Bind(name string, address netip.Prefix) error {
 	e.m.self()
 	i := e.m.iface(name)
-	if i == nil {
+	switch {
+	case i == nil:
 		return errNoInterface
+	case !address.Addr().Is4():
+		return fmt.Errorf("bind on %s: want an IPv4 address with its prefix, have %s", name, address)
 	}
 	if !i.has(address.Addr()) {
 		i.addresses = append(i.addresses, address.Addr())

@@ -214,7 +214,8 @@ const frameICMP sim.FrameClass = "icmp"
 
 func (m *machine) receiveICMP(p *packet) { m.hear(p.icmp) }
 
-// hear tells the socket that it is about of an ICMP error.
+// hear tells the socket that it is about of an ICMP error. As on Linux, UDP is told only that nobody is at a port: that a host is
+// not there may pass.
 func (m *machine) hear(e *icmp) {
 	if !e.udp {
 		if c := m.sockets.conns[flowOf(e.src, e.dst)]; c != nil {
@@ -223,7 +224,7 @@ func (m *machine) hear(e *icmp) {
 		return
 	}
 	for _, u := range m.sockets.udp[e.src.Port()] {
-		if u.remote == e.dst {
+		if u.remote == e.dst && e.err == syscall.ECONNREFUSED {
 			u.fail(e.err)
 		}
 	}

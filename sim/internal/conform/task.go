@@ -5,7 +5,6 @@ package conform
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -274,71 +273,6 @@ var signalRows = []Row{
 			}
 			end()
 			s.say("%d, in order: %t", len(got), slices.IsSorted(got))
-		},
-	},
-}
-
-var kernelRows = []Row{
-	{
-		name: "addresses: one that is bound can be listened at and called, one that was given up cannot",
-		server: func(s *side) {
-			virtual := netip.MustParsePrefix("10.0.0.9/24")
-			_, err := s.Net().ListenTCP("tcp4", &net.TCPAddr{IP: virtual.Addr().AsSlice(), Port: 99})
-			s.check("listen before", err)
-			s.await("asked before")
-			s.check("bind", s.Bind("lan", virtual))
-			s.check("bind again", s.Bind("lan", virtual))
-			l, err := s.Net().ListenTCP("tcp4", &net.TCPAddr{IP: virtual.Addr().AsSlice(), Port: 99})
-			s.check("listen", err)
-			s.tell("bound")
-			c, err := l.Accept()
-			s.say("accept: %s, at %s", s.outcome(err), s.where(c.LocalAddr()))
-			s.await("asked then")
-			s.check("unbind", s.Unbind("lan", virtual))
-			s.check("unbind again", s.Unbind("lan", virtual))
-			s.tell("given up")
-			_, err = s.Net().ListenTCP("tcp4", &net.TCPAddr{IP: virtual.Addr().AsSlice()})
-			s.check("listen after", err)
-			s.await("asked after")
-		},
-		client: func(s *side) {
-			virtual := netip.MustParseAddr("10.0.0.9")
-			before := s.Arping("lan", virtual, time.Second)
-			s.tell("asked before")
-			s.await("bound")
-			_, err := s.Net().Dial("tcp4", "10.0.0.9:99")
-			s.check("dial", err)
-			then := s.Arping("lan", virtual, time.Second)
-			s.tell("asked then")
-			s.await("given up")
-			after := s.Arping("lan", virtual, time.Second)
-			s.say("answered before, then, after: %t %t %t", before, then, after)
-			s.tell("asked after")
-		},
-	},
-	{
-		name: "addresses: what cannot be bound or given up",
-		alone: func(s *side) {
-			own := netip.PrefixFrom(s.own, 24)
-			s.check("bind on no interface", s.Bind("wan", own))
-			s.check("unbind on no interface", s.Unbind("wan", own))
-			s.check("unbind the own address", s.Unbind("lan", own))
-			s.say("answered on no interface: %t", s.Arping("wan", s.peer, time.Second))
-			s.say("answered by oneself: %t", s.Arping("lan", s.own, time.Second))
-		},
-	},
-	{
-		name: "halt: it does not return, and to others the machine is silent",
-		server: func(s *side) {
-			s.listen()
-			defer s.say("deferred")
-			s.say("halts")
-			s.Halt(false)
-			s.say("this is not reached")
-		},
-		client: func(s *side) {
-			_, err := s.Net().CreateDialer(&net.Dialer{Timeout: time.Second}).Dial("tcp4", s.target())
-			s.check("dial", err)
 		},
 	},
 }

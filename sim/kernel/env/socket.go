@@ -12,6 +12,7 @@ import (
 // own clock from when they are set. Its fields are used with the turn held.
 type socket struct {
 	m           *Machine
+	network     string // that the software asked for
 	raw         rawSocket
 	read, write moment
 }
@@ -24,8 +25,8 @@ type rawSocket interface {
 }
 
 // opened makes a socket one that ends with the software.
-func (m *Machine) opened(raw rawSocket) *socket {
-	s := &socket{m: m, raw: raw}
+func (m *Machine) opened(raw rawSocket, network string) *socket {
+	s := &socket{m: m, network: network, raw: raw}
 	m.keep(s)
 	return s
 }
@@ -33,11 +34,13 @@ func (m *Machine) opened(raw rawSocket) *socket {
 // abandon implements closer.
 func (s *socket) abandon() { _ = s.raw.Close() }
 
+func (s *socket) named(err error) error { return renamed(err, s.network) }
+
 // shut is Close for the software.
 func (s *socket) shut() error {
 	s.m.check()
 	s.m.forget(s)
-	return s.raw.Close()
+	return s.named(s.raw.Close())
 }
 
 // overdue is a deadline that has passed by any clock.
@@ -65,12 +68,12 @@ func (s *socket) setDeadline(t time.Time) error {
 
 func (s *socket) setReadDeadline(t time.Time) error {
 	s.read = s.m.wallClock(t)
-	return s.raw.SetReadDeadline(s.m.deadline(s.read))
+	return s.named(s.raw.SetReadDeadline(s.m.deadline(s.read)))
 }
 
 func (s *socket) setWriteDeadline(t time.Time) error {
 	s.write = s.m.wallClock(t)
-	return s.raw.SetWriteDeadline(s.m.deadline(s.write))
+	return s.named(s.raw.SetWriteDeadline(s.m.deadline(s.write)))
 }
 
 // retime sets the deadlines anew, by the clock as it goes now. That of a socket which was closed does no harm.
@@ -99,7 +102,7 @@ func (s *socket) reading(receive func() error) error {
 		var err error
 		s.m.outside(func() { err = receive() })
 		if !s.early(err, &s.read) {
-			return err
+			return s.named(err)
 		}
 	}
 }
@@ -110,7 +113,7 @@ func (s *socket) writing(b []byte, send func(b []byte) (int, error)) (n int, err
 		var part int
 		s.m.outside(func() { part, err = send(b[n:]) })
 		if n += part; !s.early(err, &s.write) {
-			return n, err
+			return n, s.named(err)
 		}
 	}
 }

@@ -46,7 +46,8 @@ func orNil[T any, A interface {
 	return a
 }
 
-// renamed gives an error the network that the software asked for: tcp and udp are tcp4 and udp4 here.
+// renamed gives an error the network that the software asked for: tcp and udp are tcp4 and udp4 here, or package net would
+// listen by IPv6 too.
 func renamed(err error, network string) error {
 	if e, ok := err.(*net.OpError); ok {
 		e.Net = network
@@ -81,7 +82,7 @@ func (s stack) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn,
 	if err != nil {
 		return nil, renamed(err, network)
 	}
-	return s.m.udp(c), nil
+	return s.m.udp(c, network), nil
 }
 
 // ListenTCP implements transport.Net.
@@ -104,7 +105,7 @@ func (s stack) ListenTCP(network string, local *net.TCPAddr) (transport.TCPListe
 	if err != nil {
 		return nil, renamed(err, network)
 	}
-	return s.m.listener(l.(*net.TCPListener)), nil
+	return s.m.listener(l.(*net.TCPListener), network), nil
 }
 
 // Dial implements transport.Net.
@@ -127,7 +128,7 @@ func (s stack) DialUDP(network string, local, remote *net.UDPAddr) (transport.UD
 	if err != nil {
 		return nil, renamed(err, network)
 	}
-	return s.m.udp(c), nil
+	return s.m.udp(c, network), nil
 }
 
 // DialTCP implements transport.Net.
@@ -164,7 +165,7 @@ func (s stack) dialTCP(network string, local, remote *net.TCPAddr, limit moment)
 		err = s.m.in(func() error {
 			raw, err := d.DialContext(ctx, "tcp4", remote.String())
 			if err == nil {
-				c = s.m.tcp(raw.(*net.TCPConn))
+				c = s.m.tcp(raw.(*net.TCPConn), network)
 			}
 			return err
 		})

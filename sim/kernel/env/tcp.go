@@ -24,7 +24,9 @@ type half struct{ *net.TCPListener }
 func (h half) SetReadDeadline(t time.Time) error { return h.SetDeadline(t) }
 func (h half) SetWriteDeadline(time.Time) error  { return nil }
 
-func (m *Machine) listener(l *net.TCPListener) *listener { return &listener{m.opened(half{l}), l} }
+func (m *Machine) listener(l *net.TCPListener, network string) *listener {
+	return &listener{m.opened(half{l}, network), l}
+}
 
 // AcceptTCP implements transport.TCPListener.
 func (l *listener) AcceptTCP() (transport.TCPConn, error) {
@@ -32,7 +34,7 @@ func (l *listener) AcceptTCP() (transport.TCPConn, error) {
 	err := l.reading(func() error {
 		raw, err := l.raw.AcceptTCP()
 		if err == nil {
-			c = l.m.tcp(raw)
+			c = l.m.tcp(raw, l.network)
 		}
 		return err
 	})
@@ -68,7 +70,9 @@ type tcpConn struct {
 
 var _ transport.TCPConn = (*tcpConn)(nil)
 
-func (m *Machine) tcp(c *net.TCPConn) *tcpConn { return &tcpConn{m.opened(c), c} }
+func (m *Machine) tcp(c *net.TCPConn, network string) *tcpConn {
+	return &tcpConn{m.opened(c, network), c}
+}
 
 // Read implements net.Conn.
 func (c *tcpConn) Read(b []byte) (n int, err error) {
@@ -93,13 +97,13 @@ func (c *tcpConn) Close() error { return c.shut() }
 // CloseRead implements transport.TCPConn.
 func (c *tcpConn) CloseRead() error {
 	c.m.check()
-	return c.raw.CloseRead()
+	return c.named(c.raw.CloseRead())
 }
 
 // CloseWrite implements transport.TCPConn.
 func (c *tcpConn) CloseWrite() error {
 	c.m.check()
-	return c.raw.CloseWrite()
+	return c.named(c.raw.CloseWrite())
 }
 
 // LocalAddr implements net.Conn.
@@ -122,17 +126,17 @@ func (c *tcpConn) SetLinger(seconds int) error {
 	if seconds > 0 {
 		seconds = -1
 	}
-	return c.raw.SetLinger(seconds)
+	return c.named(c.raw.SetLinger(seconds))
 }
 
 // SetNoDelay implements transport.TCPConn.
-func (c *tcpConn) SetNoDelay(enabled bool) error { return c.raw.SetNoDelay(enabled) }
+func (c *tcpConn) SetNoDelay(enabled bool) error { return c.named(c.raw.SetNoDelay(enabled)) }
 
 // SetReadBuffer implements transport.TCPConn.
-func (c *tcpConn) SetReadBuffer(bytes int) error { return c.raw.SetReadBuffer(bytes) }
+func (c *tcpConn) SetReadBuffer(bytes int) error { return c.named(c.raw.SetReadBuffer(bytes)) }
 
 // SetWriteBuffer implements transport.TCPConn.
-func (c *tcpConn) SetWriteBuffer(bytes int) error { return c.raw.SetWriteBuffer(bytes) }
+func (c *tcpConn) SetWriteBuffer(bytes int) error { return c.named(c.raw.SetWriteBuffer(bytes)) }
 
 // The keep-alive probes of Linux, as Go sets them.
 const (
@@ -143,7 +147,7 @@ const (
 // SetKeepAlive implements transport.TCPConn. Probes are off until asked for.
 func (c *tcpConn) SetKeepAlive(enabled bool) error {
 	if !enabled {
-		return c.raw.SetKeepAlive(false)
+		return c.named(c.raw.SetKeepAlive(false))
 	}
 	return c.SetKeepAlivePeriod(keepAliveDefault)
 }
@@ -152,8 +156,9 @@ func (c *tcpConn) SetKeepAlive(enabled bool) error {
 // period is at least one of them.
 func (c *tcpConn) SetKeepAlivePeriod(d time.Duration) error {
 	if d <= 0 {
-		return c.raw.SetKeepAlivePeriod(d) // What is refused there is refused here.
+		return c.named(c.raw.SetKeepAlivePeriod(d)) // What is refused there is refused here.
 	}
 	period := max(d/time.Duration(c.m.c.Scale), time.Second)
-	return c.raw.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: period, Interval: period, Count: keepAliveTries})
+	return c.named(c.raw.SetKeepAliveConfig(
+		net.KeepAliveConfig{Enable: true, Idle: period, Interval: period, Count: keepAliveTries}))
 }

@@ -21,7 +21,9 @@ var (
 	_ net.PacketConn    = (*udpConn)(nil)
 )
 
-func (m *Machine) udp(c *net.UDPConn) *udpConn { return &udpConn{m.opened(c), c} }
+func (m *Machine) udp(c *net.UDPConn, network string) *udpConn {
+	return &udpConn{m.opened(c, network), c}
+}
 
 // Read implements net.Conn.
 func (u *udpConn) Read(b []byte) (n int, err error) {
@@ -107,7 +109,7 @@ func (u *udpConn) SetReadDeadline(t time.Time) error { return u.setReadDeadline(
 func (u *udpConn) SetWriteDeadline(t time.Time) error { return u.setWriteDeadline(t) }
 
 // SetReadBuffer implements transport.UDPConn.
-func (u *udpConn) SetReadBuffer(bytes int) error { return u.raw.SetReadBuffer(bytes) }
+func (u *udpConn) SetReadBuffer(bytes int) error { return u.named(u.raw.SetReadBuffer(bytes)) }
 
 // SetWriteBuffer implements transport.UDPConn.
-func (u *udpConn) SetWriteBuffer(bytes int) error { return u.raw.SetWriteBuffer(bytes) }
+func (u *udpConn) SetWriteBuffer(bytes int) error { return u.named(u.raw.SetWriteBuffer(bytes)) }
