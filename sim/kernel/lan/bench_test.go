@@ -178,3 +178,52 @@ func BenchmarkRoundTrip(b *testing.B) {
 		})
 	}
 }
+
+// By how much the median of a configured delay is missed; the limit is 5 % or 200 us, whichever is larger.
+func BenchmarkDelay(b *testing.B) {
+	for _, ports := range []int{3, 10, 30} {
+		for _, latency := range []time.Duration{200 * time.Microsecond, time.Millisecond, 10 * time.Millisecond} {
+			b.Run(fmt.Sprintf("ports=%d/latency=%v", ports, latency), func(b *testing.B) {
+				ours := switched(b, ports, sim.Condition{Latency: ptr(latency)})
+				near := switched(b, 2, sim.Condition{})
+				var far time.Duration
+				for b.Loop() {
+					without := median(roundTrips(b, near[0], near[1], trips/10))
+					far = median(roundTrips(b, ours[0], ours[1], trips/10)) - without
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(micros(far/2-latency), "us-more")
+				b.ReportMetric(100*float64(far/2-latency)/float64(latency), "%-more")
+			})
+		}
+	}
+}
+
+// Frames a second: datagrams of 64 bytes in one direction, so many that none waits for another, but no more than the machine's
+// queue holds. What the sender's kernel dropped is not counted.
+func BenchmarkFrames(b *testing.B) {
+	for _, ports := range []int{3, 10, 30} {
+		b.Run(fmt.Sprintf("ports=%d", ports), func(b *testing.B) {
+			r := newRig(b, ports, sim.Condition{})
+			from, to := r.machines["a"], r.machines["b"]
+			here, there := from.listen(5003), to.listen(5003)
+			meet(b, here, there, from, to)
+			data := make([]byte, 64)
+			var best float64
+			for b.Loop() {
+				before, start := r.Late().Frames, time.Now()
+				for range queueLen / 2 {
+					here.WriteTo(data, to.at(5003))
+				}
+				for last := uint64(0); last != r.Late().Frames; time.Sleep(time.Millisecond) {
+					last = r.Late().Frames
+				}
+				took := time.Since(start) - time.Millisecond // The last look was in vain.
+				best = max(best, float64(r.Late().Frames-before)/took.Seconds())
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(best, "frames/s")
+			b.ReportMetric(float64(r.Late().Dropped), "dropped")
+		})
+	}
+}

@@ -39,10 +39,10 @@ func (s *Switch) take(p *Port, w wire) {
 	}
 	s.mu.Unlock()
 	s.options.Lock.Unlock()
+	s.deliver()
 	if sent {
 		s.showWire(p.jack.segment.name, now, w)
 	}
-	s.deliver()
 }
 
 // forward sends a frame where its address was last seen, and to everybody where that is not known or is that of many.
