@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +63,7 @@ func spawn(args []string) (status int, err error) {
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS,
 		UidMappings: identities(os.Geteuid()), GidMappings: identities(os.Getegid()),
-		GidMappingsEnableSetgroups: os.Geteuid() == 0,
+		GidMappingsEnableSetgroups: identities(os.Geteuid())[0].Size > 1,
 		Pdeathsig:                  unix.SIGKILL,
 		Setpgid:                    true, // The terminal's interrupt comes here, and goes on from here once.
 	}
@@ -87,9 +88,11 @@ func spawn(args []string) (status int, err error) {
 	return 0, err
 }
 
-// identities maps root inside to the user outside. Root itself keeps every user as it is: files look as they did.
+// identities maps root inside to the user outside. Root itself keeps every user as it is, and files look as they did, unless
+// it is root of a user namespace that does not have them all.
 func identities(id int) []syscall.SysProcIDMap {
-	if id == 0 {
+	have, err := os.ReadFile("/proc/self/uid_map")
+	if every := strings.Fields(string(have)); id == 0 && err == nil && len(every) == 3 && every[2] == "4294967295" {
 		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1<<32 - 1}}
 	}
 	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: 1}}

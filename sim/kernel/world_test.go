@@ -1,0 +1,231 @@
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+func ready(h *hall, machine string, n int) func() bool {
+	return func() bool { return h.noted(machine, nodes.FactReady) == n }
+}
+
+// Each way to stop software leaves what it is to leave, and each way back finds that.
+func TestWaysToStop(t *testing.T) {
+	for _, x := range []struct {
+		name      string
+		stop      func(sim.Machine) bool
+		state     sim.State
+		back      func(sim.Machine) bool
+		unsynced  bool // is there before the way back
+		refuses   string
+		addresses int
+	}{
+		{"crash", sim.Machine.Crash, sim.StateCrashed, func(m sim.Machine) bool { return m.Restart(nil) }, true, "connection refused", 1},
+		{"power off", sim.Machine.PowerOff, sim.StateOff, func(m sim.Machine) bool { return m.Boot(nil) }, false, "timeout", 0},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			h := newHall(t, "one", "two")
+			m := h.Machine("one")
+			h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
+			if have := h.ask("10.0.0.1", "hi"); have != "hello from one, start 1" {
+				t.Errorf("answers %q", have)
+			}
+			if !x.stop(m) || x.stop(m) || m.State() != x.state {
+				t.Errorf("is %s, want %s, once", m.State(), x.state)
+			}
+			_, err := m.Disk().Fs(nil).Stat("/unsynced")
+			if (err == nil) != x.unsynced {
+				t.Errorf("what was not synced is there: %v", err == nil)
+			}
+			if n := len(m.Addresses("lan")); n != x.addresses {
+				t.Errorf("has %d addresses, want %d", n, x.addresses)
+			}
+			ticks := h.noted("one", "tick")
+			h.until("its "+x.refuses, func() bool { // What is killed has its sockets for a moment.
+				return strings.Contains(h.ask("10.0.0.1", "hi"), x.refuses)
+			})
+			if h.noted("one", "tick") != ticks {
+				t.Error("its software goes on")
+			}
+			if have := h.ask("10.0.0.2", "hi"); have != "hello from two, start 1" {
+				t.Errorf("the other machine says %q", have)
+			}
+			if !x.back(m) || x.back(m) {
+				t.Error("does not come back, or twice")
+			}
+			h.until("its return", ready(h, "one", 2))
+			if have := h.ask("10.0.0.1", "hi"); have != "hello from one, start 2" {
+				t.Errorf("answers %q after its return", have)
+			}
+		})
+	}
+}
+
+// Software ends by itself in four ways, and the trace says which.
+func TestEndsByItself(t *testing.T) {
+	for word, x := range map[string]struct {
+		fact, value string
+		state       sim.State
+	}{
+		"panic": {sim.FactPanicked, "as told", sim.StateStopped},
+		"stop":  {sim.FactStopped, "as told", sim.StateStopped},
+		"halt":  {sim.FactPoweredOff, "", sim.StateOff},
+	} {
+		t.Run(word, func(t *testing.T) {
+			h := newHall(t, "one")
+			h.until("it", ready(h, "one", 1))
+			h.ask("10.0.0.1", word)
+			h.until("its end", func() bool { return h.noted("one", x.fact) == 1 })
+			if m := h.Machine("one"); m.State() != x.state {
+				t.Errorf("is %s, want %s", m.State(), x.state)
+			}
+			for _, e := range h.Trace().Events() {
+				if e.Name == x.fact && e.Value != x.value {
+					t.Errorf("%s says %q, want %q", e.Name, e.Value, x.value)
+				}
+			}
+			if h.noted("one", sim.FactCrashed) != 0 {
+				t.Errorf("is said to have crashed:\n%s", h.story())
+			}
+		})
+	}
+}
+
+// A paused process still has a kernel that answers; a frozen machine has not, and a suspended one has lost no uptime.
+func TestStandsStill(t *testing.T) {
+	for _, x := range []struct {
+		name        string
+		hold, leave func(sim.Machine) bool
+		state       sim.State
+		uptime      bool // goes on
+	}{
+		{"pause", sim.Machine.Pause, sim.Machine.Resume, sim.StatePaused, true},
+		{"freeze", sim.Machine.Freeze, sim.Machine.Thaw, sim.StateFrozen, true},
+		{"suspend", sim.Machine.Suspend, sim.Machine.Wake, sim.StateSuspended, false},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			h := newHall(t, "one")
+			m := h.Machine("one")
+			h.until("some ticks", func() bool { return h.noted("one", "tick") > 2 })
+			if !x.hold(m) || x.hold(m) || m.State() != x.state {
+				t.Errorf("is %s, want %s, once", m.State(), x.state)
+			}
+			h.must(h.Run(h.Now() + 30*time.Millisecond))
+			before := lastTick(h)
+			ticks := h.noted("one", "tick")
+			h.must(h.Run(h.Now() + 300*time.Millisecond))
+			if n := h.noted("one", "tick") - ticks; n != 0 {
+				t.Errorf("ticks %d times while it stands still", n)
+			}
+			if !x.leave(m) || x.leave(m) || m.State() != sim.StateUp {
+				t.Errorf("is %s after all", m.State())
+			}
+			h.until("more ticks", func() bool { return h.noted("one", "tick") > ticks+1 })
+			if passed := lastTick(h) - before; (passed > 250*time.Millisecond) != x.uptime {
+				t.Errorf("%v of uptime have passed", passed)
+			}
+			if have := h.ask("10.0.0.1", "hi"); have != "hello from one, start 1" {
+				t.Errorf("answers %q", have)
+			}
+		})
+	}
+}
+
+func lastTick(h *hall) time.Duration {
+	var last time.Duration
+	for _, e := range h.Trace().Events() {
+		if e.Name == "tick" {
+			last, _ = time.ParseDuration(e.Value)
+		}
+	}
+	return last
+}
+
+// Whoever waits for a fact acts before the software goes on: what it does next is never done.
+func TestAStepActsBeforeTheSoftwareGoesOn(t *testing.T) {
+	h := newHall(t, "one")
+	m := h.machine("one")
+	m.config = &beaconConfig{Address: "10.0.0.40/24"}
+	h.OnFact(func(e sim.Event) bool { return e.Name == nodes.FactRole }, func(sim.Event) { m.PowerOff() })
+	h.until("the role", func() bool { return h.noted("one", nodes.FactRole) == 1 })
+	h.must(h.Run(h.Now() + 200*time.Millisecond))
+	if h.noted("one", sim.FactAddressBound) != 0 || m.State() != sim.StateOff {
+		t.Errorf("it went on:\n%s", h.story())
+	}
+}
+
+// An address that software binds is the machine's until its power is lost, and whoever asks by ARP hears so.
+func TestBoundAddress(t *testing.T) {
+	h := newHall(t, "one", "two")
+	for _, name := range []string{"one", "two"} {
+		h.machine(name).config = &beaconConfig{Greeting: name, Address: "10.0.0.40/24"}
+	}
+	shared := netip.MustParseAddr("10.0.0.40")
+	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
+	who := func() string {
+		var names []string
+		over := false
+		h.Machine("visitor").Who("lan", shared, 100*time.Millisecond, func(n []string) { names, over = n, true })
+		h.until("ARP", func() bool { return over })
+		if owners := h.Owners("lan", shared); len(owners) != len(names) {
+			t.Errorf("answered by %v, owned by %v", names, owners)
+		}
+		return strings.Join(names, " ")
+	}
+	if have := who(); have != "one two" && have != "two one" {
+		t.Errorf("answered by %q, want both", have)
+	}
+	h.Machine("one").Crash()
+	if have := who(); !strings.Contains(have, "one") {
+		t.Errorf("answered by %q: the kernel of crashed software keeps the address", have)
+	}
+	h.Machine("one").PowerOff()
+	if have := who(); have != "two" {
+		t.Errorf("answered by %q, want two alone", have)
+	}
+	h.Machine("two").Freeze()
+	if have := who(); have != "" {
+		t.Errorf("answered by %q, though it is frozen", have)
+	}
+}
+
+// A clock that is stepped in the harness is stepped in the machine's process.
+func TestSteppedClock(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	year := func() string {
+		text := h.ask("10.0.0.1", "time")
+		return text[:min(len(text), 4)]
+	}
+	if have := year(); have != "1767" { // 2026 begins at 1767225600.
+		t.Errorf("it is %s", have)
+	}
+	h.Machine("one").Clock().Step(30 * 365 * 24 * time.Hour)
+	h.until("the step", func() bool { return year() == "2713" })
+}
+
+// A machine whose process is killed by somebody else has crashed, and says what it wrote last.
+func TestKilledFromOutside(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	if err := h.machine("one").process.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	h.until("the crash", func() bool { return h.Machine("one").State() == sim.StateCrashed })
+	if !h.Machine("one").Restart(nil) {
+		t.Error("cannot be started again")
+	}
+	h.until("its return", ready(h, "one", 2))
+	if _, err := afero.ReadFile(h.Machine("one").Disk().Fs(nil), "/unsynced"); err != nil {
+		t.Errorf("a crash loses what its kernel had: %v", err)
+	}
+}
