@@ -126,7 +126,7 @@ func TestSpoilIsFound(t *testing.T) {
 			t.Fatalf("no checksum finds what is wrong with % x", p)
 		}
 	}
-	arp := wire(append(make(wire, hintLen+12), 8, 6))
+	arp := append(make(wire, hintLen+12), 8, 6)
 	arp = append(arp, make([]byte, 46)...)
 	if arp.spoil(r) {
 		t.Error("ARP has no checksum: want it not to arrive")
