@@ -10,7 +10,8 @@ import (
 // ServedImage claims that what is served after a takeover is the newest image that had been committed, with what
 // clients wrote since on top: each answer to a get, and what lies on the disk at the end. A deleted file that comes
 // back, a file that the image has and nobody finds, and one that is newer than the image are all breaches. So is a
-// unit that says it serves from another image, or takes over without any.
+// unit that says it serves from another image, or takes over without any. What else of the machine is part of an image
+// is for claims of its kind (served_configuration).
 //
 // Vacuous where nobody took over, or where no read and no disk shows what is served since.
 //

@@ -38,6 +38,8 @@ func Forms() []expect.Form {
 			func() expect.Claim { return &NewestCopyKept{All: "all"} }},
 		{"moves_with_role", "modules and devices are there after a takeover",
 			func() expect.Claim { return &MovesWithRole{All: "all"} }},
+		{"served_configuration", "after a takeover the system configuration is that of the newest image",
+			func() expect.Claim { return &ServedConfiguration{All: "all"} }},
 		{"converged", "after the drill every pair that stands is whole again",
 			func() expect.Claim { return &Converged{All: "all"} }},
 		{"choices", "marks the choices that were made where the vendor is silent",

@@ -77,6 +77,43 @@ func TestMovesWithRole(t *testing.T) {
 	)
 }
 
+func TestServedConfiguration(t *testing.T) {
+	mail := func(at, unit, who, rest string) string {
+		return "step " + at + " tell do set-notification " + unit + " 200 mail=" + who + " " + rest + "\n"
+	}
+	look := func(who string) string {
+		return "step 11m look do view-status nas-b 200 answer.notification=" + who + "\n"
+	}
+	tries(t, "served_configuration",
+		check{name: "that of the image", script: mail("18s", "nas-a", "first", "") + mail("30s", "nas-a", "second", "") + takenOver + look("first"),
+			want: expect.Pass},
+		check{name: "newer than the image", script: mail("18s", "nas-a", "first", "") + mail("30s", "nas-a", "second", "") + takenOver + look("second"),
+			want: expect.Violation, says: `took over with image 1 of 20s, and shows at 11m that "second" is told of alarms; want "first"`},
+		check{name: "its own of before", script: mail("18s", "nas-a", "first", "") + mail("30s", "nas-b", "own", "") + takenOver + look("own"),
+			want: expect.Violation},
+		check{name: "older than the image", script: mail("17s", "nas-a", "first", "") + mail("18s", "nas-a", "second", "") + takenOver + look("first"),
+			want: expect.Violation},
+		check{name: "under way at the snapshot: either", script: mail("17s", "nas-a", "first", "") + mail("19s", "nas-a", "second", "took=2s") +
+			takenOver + look("second"), want: expect.Pass},
+		check{name: "under way at the snapshot: or", script: mail("17s", "nas-a", "first", "") + mail("19s", "nas-a", "second", "took=2s") +
+			takenOver + look("first"), want: expect.Pass},
+		check{name: "changed since on the survivor", script: mail("18s", "nas-a", "first", "") + takenOver + mail("10m50s", "nas-b", "third", "") +
+			look("third"), want: expect.Pass},
+		check{name: "not changed, though the survivor acknowledged it", script: mail("18s", "nas-a", "first", "") + takenOver +
+			mail("10m50s", "nas-b", "third", "") + look("first"), want: expect.Violation},
+		check{name: "a change that was refused", script: mail("17s", "nas-a", "first", "") +
+			"step 18s tell do set-notification nas-a 403 mail=second\n" + takenOver + look("second"), want: expect.Violation},
+		check{name: "nobody looked", script: mail("18s", "nas-a", "first", "") + takenOver, want: expect.Vacuous, says: "nobody looked"},
+		check{name: "nobody took over", script: mail("18s", "nas-a", "first", "") + look("first"), want: expect.Vacuous},
+		check{name: "another disk", script: mail("18s", "nas-a", "first", "") + takenOver + look("any"), want: expect.Vacuous,
+			run: func(r *expect.Run) {
+				r.Faults = []*faults.Entry{{Fault: &faults.ReplaceDisk{Machine: "nas-b", How: "empty"}, From: time.Minute, Until: -1,
+					Receipt: faults.Receipt{{N: 1, What: "disk replaced"}}}}
+			}},
+		check{name: "nobody set anything", script: takenOver + look("any"), want: expect.Vacuous, says: "no operator has changed"},
+	)
+}
+
 func TestConverged(t *testing.T) {
 	files := "17s..18s office-1 put /a v1 by nas-a\n25s..26s office-1 put /a v2 by nas-a\ndisk nas-a /a=v2 /stored=s\n"
 	tries(t, "converged",
