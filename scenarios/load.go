@@ -204,7 +204,8 @@ func (c *Case) Scenario(seed uint64) (*Scenario, error) { return c.ScenarioIn(c.
 func (c *Case) ScenarioIn(world string, seed uint64) (*Scenario, error) {
 	i := slices.IndexFunc(c.trees, func(t worldTree) bool { return t.world == world })
 	if i < 0 {
-		return nil, fmt.Errorf("%s is not played in the %s world; it is in the %s world", c.Name, world, strings.Join(c.Worlds, " and the "))
+		return nil, fmt.Errorf("%s is not played in the %s world; it is in the %s world", c.Name, world,
+			strings.Join(c.Worlds, " and the "))
 	}
 	m := &notes{path: c.File.Path}
 	ranges := 0

@@ -62,7 +62,7 @@ type Doubter interface {
 	Doubt() string
 }
 
-// OwnFault is an error of World.Run that is of the harness, or of the system on which it runs, and not of the software under test.
+// OwnFault is an error of World.Run that is of the harness, or of the system on which it runs, not of the software under test.
 type OwnFault struct{ Err error }
 
 func (f *OwnFault) Error() string { return f.Err.Error() }

@@ -76,8 +76,8 @@ func rank(c Claim) int {
 	return 0
 }
 
-// Judge comes to the verdict on a run: inconclusive where the world itself is in doubt, else worst first: a violation, which no hazard accounts for; what could not be
-// decided; what proved nothing; a documented hazard that was expected; or a pass.
+// Judge comes to the verdict on a run: inconclusive where the world itself is in doubt, else worst first: a violation, which no
+// hazard accounts for; what could not be decided; what proved nothing; a documented hazard that was expected; or a pass.
 //
 // All claims are judged that fit the kinds present, whoever asks for them. Those that nobody asked for are idle
 // where they had nothing to judge.

@@ -82,7 +82,7 @@ func pair() (*line, *os.File, error) {
 	}
 	ours, err := newLine(os.NewFile(uintptr(fds[0]), "channel"))
 	if err != nil {
-		unix.Close(fds[1])
+		_ = unix.Close(fds[1])
 		return nil, nil, err
 	}
 	return ours, os.NewFile(uintptr(fds[1]), "channel"), nil

@@ -1,5 +1,7 @@
 //go:build linux
 
+// Package kernel is the world on a real Linux kernel: a process per machine in namespaces of its own, a switch between their
+// interfaces, disks behind FUSE, and the wall clock. All of it is one tree of processes that Enter makes, and ends with it.
 package kernel
 
 import (
@@ -208,8 +210,8 @@ func (w *World) Doubt() string {
 	late := w.Slack() / time.Duration(w.scale)
 	switch {
 	case late > lateEnough:
-		return fmt.Sprintf("the world was late by %s of real time, more than %s: this system was too busy to play at %dx", late, lateEnough,
-			w.scale)
+		return fmt.Sprintf("the world was late by %s of real time, more than %s: this system was too busy to play at %dx",
+			late, lateEnough, w.scale)
 	case l.Dropped*lostEnough > l.Frames:
 		return fmt.Sprintf("the kernel lost %d of %d frames that nobody was to lose", l.Dropped, l.Frames)
 	}
@@ -260,7 +262,7 @@ func (w *World) fire(now time.Duration) {
 func (w *World) sleep(d time.Duration) {
 	w.mu.Unlock()
 	defer w.mu.Lock()
-	t := time.NewTimer(max(0, d/time.Duration(w.scale))) //nolint:forbidigo // This world goes by the wall clock.
+	t := time.NewTimer(max(0, d/time.Duration(w.scale)))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -88,7 +88,7 @@ func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash,
 	return i
 }
 
-// resumed are the instances that come of the survivor's own starts after a split: it boots as what it was, with its address (5.3),
+// resumed are the instances that come of the survivor's own starts after a split: it boots as it was, with its address (5.3),
 // beside an old active that has gone on since before the takeover. An old active that starts again has to ask first, and is
 // excused by HZ-D2 or not at all.
 func (t *taken) resumed(excuses []string) []expect.Instance {
