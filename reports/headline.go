@@ -262,26 +262,37 @@ func firstClause(s string) string {
 var fine = regexp.MustCompile(`(?:[0-9]+[hm])*[0-9]+\.[0-9]+s\b`)
 
 // readable shortens the times in a sentence to what a headline needs.
-func readable(s string) string {
+func readable(s string) string { return shorten(s, about) }
+
+// evident cuts the times in a line of evidence off after the millisecond, as Moment.clock does. The files for
+// programs have all of them.
+func evident(s string) string {
+	return shorten(s, func(d time.Duration) time.Duration { return d.Truncate(time.Millisecond) })
+}
+
+// shorten replaces the times in a sentence by rounder ones.
+func shorten(s string, to func(time.Duration) time.Duration) string {
 	return fine.ReplaceAllStringFunc(s, func(text string) string {
 		d, err := time.ParseDuration(text)
-		if err != nil {
+		if err != nil || to(d) == d {
 			return text
 		}
-		return brief(Seconds(d))
+		return nodes.FormatDuration(to(d))
 	})
 }
 
 // brief is a time to about three digits: 4m22s, 1.43s, 20ms.
-func brief(s Seconds) string {
-	d := time.Duration(s)
+func brief(s Seconds) string { return nodes.FormatDuration(about(time.Duration(s))) }
+
+// about rounds a time to about three digits.
+func about(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Minute:
-		d = d.Round(time.Second)
+		return d.Round(time.Second)
 	case d >= time.Second:
-		d = d.Round(10 * time.Millisecond)
+		return d.Round(10 * time.Millisecond)
 	case d >= time.Millisecond:
-		d = d.Round(100 * time.Microsecond)
+		return d.Round(100 * time.Microsecond)
 	}
-	return nodes.FormatDuration(d)
+	return d
 }

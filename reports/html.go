@@ -50,6 +50,7 @@ type Shown struct {
 	*Run
 	Headline
 	Claims []Claim // the worst first
+	Idle   []Claim // had nothing to judge
 	Phases []Phase
 	Data   Drawing
 }
@@ -163,7 +164,13 @@ func newShown(r *Run) Shown {
 	s.Data = Drawing{End: r.VirtualSeconds, Verdict: string(r.Verdict), From: f.From, Until: f.Until,
 		Cause: f.From, Marked: f.any,
 		What: s.What, Steps: r.Steps, Faults: r.Faults, Machines: r.Machines, Clients: r.Clients, Breaches: r.Breaches}
-	s.Claims = slices.Clone(r.Claims)
+	for _, c := range r.Claims {
+		if c.Verdict == expect.Idle {
+			s.Idle = append(s.Idle, c)
+		} else {
+			s.Claims = append(s.Claims, c)
+		}
+	}
 	slices.SortStableFunc(s.Claims, func(a, b Claim) int { return told(a.Verdict) - told(b.Verdict) })
 	if c := r.cause(f.From); c != nil {
 		s.Data.Cause = c.From
@@ -171,7 +178,7 @@ func newShown(r *Run) Shown {
 	return s
 }
 
-// told is the place of a verdict in the table of claims: idle ones, which had nothing to judge, come last.
+// told is the place of a verdict in the table of claims.
 func told(v expect.Verdict) int {
 	if n := slices.Index(verdicts, v); n >= 0 {
 		return n
@@ -273,7 +280,7 @@ func (p *Page) newCase(plays []Digest) CaseRow {
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"clock": func(s Seconds) string { return brief(s) },
 	"exact": func(s Seconds) string { return Moment{At: s.duration()}.clock() },
-	"show":  show, "figure": figure, "bare": bare,
+	"show":  show, "evident": evident, "figure": figure, "bare": bare,
 	"without":     func(common, name string) string { return strings.TrimPrefix(name, common) },
 	"bytes":       func(n int64) string { return bytesText(float64(n)) },
 	"mark":        func(look int) template.HTMLAttr { return template.HTMLAttr(marks[look%len(marks)]) },

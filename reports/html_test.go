@@ -254,3 +254,65 @@ func TestBinsComeBack(t *testing.T) {
 		}
 	}
 }
+
+// Claims that had nothing to judge are most of a usual play's: one line stands for them, and opens. Those that broke, and those
+// that were asked for and proved nothing, are never behind it.
+func TestIdleClaimsAreFolded(t *testing.T) {
+	const line = "<summary>2 claims had nothing to judge</summary>"
+	o := dualWriters(4)
+	for _, c := range []struct {
+		text string
+		v    expect.Verdict
+	}{{"moves_with_role: all", expect.Idle}, {"served: office", expect.Vacuous}, {"choices: all", expect.Idle}} {
+		o.Claims = append(o.Claims, scenarios.Judged{Text: c.text, Finding: expect.Finding{Verdict: c.v, Evidence: []string{"why " + c.text}}})
+	}
+	open, folded, found := strings.Cut(html(t, asResults("heartbeat-cut", o)), line)
+	if !found {
+		t.Fatalf("want %q in the page", line)
+	}
+	folded, _, _ = strings.Cut(folded, "</details>")
+	for text, want := range map[string]struct{ open, folded bool }{
+		"no_dual_writers: all": {open: true}, "served: office": {open: true}, "why served: office": {open: true},
+		"moves_with_role: all": {folded: true}, "choices: all": {folded: true}, "why choices: all": {folded: true},
+	} {
+		if strings.Contains(open, text) != want.open || strings.Contains(folded, text) != want.folded {
+			t.Errorf("%s: want it open %v, folded %v", text, want.open, want.folded)
+		}
+	}
+	if text := html(t, asResults("heartbeat-cut", dualWriters(4))); strings.Contains(text, "nothing to judge") {
+		t.Error("want no such line where every claim was judged")
+	}
+}
+
+// People read times to the millisecond; the file for programs keeps the nanoseconds.
+func TestEvidenceIsReadToTheMillisecond(t *testing.T) {
+	for s, want := range map[string]string{
+		"cut from 3m21.033554056s to 1h3m21.9999s": "cut from 3m21.033s to 1h3m21.999s",
+		"10.000s, 1.5s and 2.125s stay":            "10.000s, 1.5s and 2.125s stay",
+		"so do 400us, 1.234567ms, v1.23456 and 5s": "so do 400us, 1.234567ms, v1.23456 and 5s",
+		"99999999h9999999999.12345s is no time":    "99999999h9999999999.12345s is no time",
+	} {
+		if have := evident(s); have != want {
+			t.Errorf("want %q, have %q", want, have)
+		}
+	}
+	o := dualWriters(4)
+	o.Claims[1].Evidence = []string{"both from 3m21.033554056s on"}
+	const exact, read = "3m21.033554056s", "both from 3m21.033s on"
+	if text := html(t, asResults("heartbeat-cut", o)); strings.Contains(text, exact) || !strings.Contains(text, read) {
+		t.Errorf("want %q in the page, and nothing of %q", read, exact)
+	}
+	var b strings.Builder
+	text, s := NewText(&b, false), new(Summary)
+	s.Add(o)
+	text.Failed(s, func(*Failure) string { return "again" })
+	if err := text.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), read) {
+		t.Errorf("want %q in %s", read, b.String())
+	}
+	if file, err := encode(NewRun(o), ""); err != nil || !strings.Contains(string(file), exact) {
+		t.Errorf("want %q in run.json, %v", exact, err)
+	}
+}

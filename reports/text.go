@@ -333,7 +333,7 @@ func (t *Text) failedPlay(failures []*Failure, again string) {
 		}
 		fmt.Fprintln(t.out, t.paint(f.Verdict, head)+line[len(head):]+what)
 		for _, line := range f.Evidence {
-			t.wrapped(indent, Printable(line))
+			t.wrapped(indent, Printable(evident(line)))
 		}
 		if len(f.Seeds) > 1 {
 			t.wrapped(indent, "as well in "+seedList(f.Seeds[1:]))

@@ -324,7 +324,7 @@
     // whole is a small bar of the whole play, with what is in view.
     whole() {
       const w = this.width() - right - gutter, x = (t) => gutter + t / this.end * w;
-      this.label('whole play ' + clock(this.end, 1), this.y + 11);
+      this.label('whole play ' + clock(this.end, 60), this.y + 11);
       const add = (from, until, fill, opacity, h) => this.body.append(make('rect', { x: x(from), y: this.y + 8 - h / 2,
         width: Math.max(2, x(until) - x(from)), height: h, fill, opacity, rx: 2 }));
       add(0, this.end, 'var(--lane)', 1, 12);
