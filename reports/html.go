@@ -283,6 +283,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"show":  show, "evident": evident, "figure": figure, "bare": bare,
 	"without":     func(common, name string) string { return strings.TrimPrefix(name, common) },
 	"bytes":       func(n int64) string { return bytesText(float64(n)) },
+	"undoing":     func(f Fault) bool { return f.undoing() },
 	"mark":        func(look int) template.HTMLAttr { return template.HTMLAttr(marks[look%len(marks)]) },
 	"negative":    func(v float64) float64 { return -v },
 	"add":         func(a, b float64) float64 { return a + b },

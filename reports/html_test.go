@@ -316,3 +316,16 @@ func TestEvidenceIsReadToTheMillisecond(t *testing.T) {
 		t.Errorf("want %q in run.json, %v", exact, err)
 	}
 }
+
+// What heals has nothing to hit; a fault that hit nothing says so.
+func TestOnlyFaultsAreToldToHaveHitNothing(t *testing.T) {
+	o := dualWriters(4)
+	o.Run.Faults[0].Receipt = nil
+	if text := html(t, asResults("heartbeat-cut", o)); !strings.Contains(text, "<td>nothing</td>") {
+		t.Error("want a cut that hit nothing to say so")
+	}
+	o.Run.Faults[0].Until = o.Run.Faults[0].From
+	if text := html(t, asResults("heartbeat-cut", o)); strings.Contains(text, "<td>nothing</td>") {
+		t.Error("want no receipt of what was over at once and had nothing to hit")
+	}
+}
