@@ -145,10 +145,12 @@ func (d *Disk) mkdir(c *call, perm os.FileMode) error {
 // MkdirAll makes a directory and those above it that are missing.
 func (v *view) MkdirAll(name string, perm os.FileMode) error {
 	if at, err := v.disk.follow(name); err == nil && at.node != nil {
-		if at.node.isDir() {
+		switch {
+		case at.node.isDir():
 			return nil
+		case !at.slash: // With a slash, package os cannot tell what is there, and goes on.
+			return &os.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
 		}
-		return &os.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
 	}
 	above := strings.TrimRight(name, "/")
 	above = above[:strings.LastIndexByte(above, '/')+1]

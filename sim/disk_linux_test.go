@@ -56,7 +56,7 @@ var scripts = map[string]string{
 		open w /d r,create; open w /d w,create
 		open w /d r,create,excl; remove /d; removeall /d; info /d; removeall /d; names d 0; open d / r; names d 0`,
 	"directories all the way": `
-		mkdirall /a/b/c; mkdirall /a/b/c; mkdirall /a/b/d/; put /f x; mkdirall /f; mkdirall /f/g; mkdirall /f/g/h
+		mkdirall /a/b/c; mkdirall /a/b/c; mkdirall /a/b/d/; put /f x; mkdirall /f; mkdirall /f/; mkdirall /f/g; mkdirall /f/g/h
 		mkdirall /x//y; info /x/y
 		mkdirall ""; mkdirall /a/b/../z; info /a/z; mkdirall /q/.; info /q; mkdirall /r/./s; info /r/s; mkdirall /`,
 	"paths": `
