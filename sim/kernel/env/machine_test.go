@@ -39,10 +39,9 @@ type machine struct {
 
 // newMachine makes a machine in the host's own namespace, unless change says otherwise.
 func newMachine(t testing.TB, change func(*machine, *Config)) *machine {
-	t.Helper()
 	m := &machine{clock: sim.NewClock(sim.ClockSpec{}, time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)), scale: 1}
 	c := Config{
-		Lock: &m.lock, Clock: m.clock, True: m.now, Root: t.TempDir(),
+		Lock: &m.lock, Clock: m.clock, True: m.now,
 		Rand: rand.New(rand.NewPCG(1, 2)),
 		Note: func(f nodes.Fact) { m.facts = append(m.facts, f) },
 		Log: func(level, text string, attrs []nodes.Attr) {
@@ -51,6 +50,9 @@ func newMachine(t testing.TB, change func(*machine, *Config)) *machine {
 		Bound:    func(iface string, a netip.Addr, b bool) { m.bound = append(m.bound, fmt.Sprint(iface, " ", a, " ", b)) },
 		Halt:     func(reboot bool) { m.halted = append(m.halted, reboot) },
 		Panicked: func(task, value, stack string) { m.panics = append(m.panics, task+": "+value+"\n"+stack) },
+	}
+	if t != nil {
+		c.Root = t.TempDir()
 	}
 	if change != nil {
 		change(m, &c)

@@ -17,6 +17,10 @@ const inside = "FIREDRILL_TEST_INSIDE"
 // TestMain lets an ordinary user play too: the tests run again where that user is root, in a user namespace with a network and
 // mounts of its own.
 func TestMain(m *testing.M) {
+	if os.Getenv(ticking) != "" {
+		ticks()
+		return
+	}
 	if os.Geteuid() != 0 && os.Getenv(inside) == "" {
 		again := exec.Command("/proc/self/exe", os.Args[1:]...)
 		again.Env = append(os.Environ(), inside+"=1")
