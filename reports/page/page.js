@@ -22,7 +22,7 @@
   // clock is a time as the rest of the page tells it.
   function clock(seconds, step) {
     const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : 3;
-    const t = Math.round(seconds * 1000) / 1000;
+    const t = Math.floor(seconds * 1000 + 1e-6) / 1000; // Cut off after the millisecond, as in the tables.
     const h = Math.floor(t / 3600), m = Math.floor(t % 3600 / 60), s = (t % 60).toFixed(digits);
     const two = (n) => String(n).padStart(2, '0');
     if (h) return h + 'h' + two(m) + 'm' + (step >= 60 ? '' : s + 's');
@@ -45,6 +45,15 @@
     return out;
   }
 
+  // step moves the focus to the next thing in a drawing, which is one stop of the Tab key however much is in it.
+  function step(drawing, what, by, e) {
+    const things = [...drawing.querySelectorAll(what)];
+    if (!things.length) return;
+    e.preventDefault();
+    const n = things.indexOf(document.activeElement);
+    things[n < 0 ? (by > 0 ? 0 : things.length - 1) : Math.min(Math.max(n + by, 0), things.length - 1)].focus();
+  }
+
   const colours = new Map(); // Of roles and the like, in the order in which they are met.
   function colour(value) {
     if (!colours.has(value)) colours.set(value, 'var(--v' + colours.size % 6 + ')');
@@ -60,7 +69,7 @@
       this.end = Math.max(number(data.end), 0.001);
       this.groups = list(data.clients).map((c) => ({ ...c, density: list(c.density).map((d) => ({ ...d, bins: bins(d) })) }));
       this.detail = element('div', { class: 'detail', 'aria-live': 'polite' });
-      this.svg = make('svg', { tabindex: '0', role: 'group', 'aria-label': 'what happened, by machine and time; plus, minus, arrows, 0 and Home move' });
+      this.svg = make('svg', { tabindex: '0', role: 'group', 'aria-label': 'what happened, by machine and time; up and down step through it; plus, minus, left, right, 0 and Home move' });
       place.replaceChildren(this.bar(), this.svg, this.detail);
       this.rest();
       this.home();
@@ -94,6 +103,8 @@
       this.svg.addEventListener('keydown', (e) => {
         const act = { '+': () => this.zoom(0.5), '=': () => this.zoom(0.5), '-': () => this.zoom(2), ArrowLeft: () => this.pan(-0.25),
           ArrowRight: () => this.pan(0.25), 0: () => this.show(0, this.end), Home: () => this.home() }[e.key];
+        const by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+        if (by && !e.ctrlKey && !e.metaKey && !e.altKey) return step(this.svg, '[tabindex]', by, e);
         if (!act || e.ctrlKey || e.metaKey || e.altKey) return;
         e.preventDefault();
         act();
@@ -152,7 +163,7 @@
     tell(lines) {
       this.detail.replaceChildren(element('b', {}, lines[0]), document.createTextNode('  ' + plain(lines.slice(1).join('  \u00b7  '))));
     }
-    rest() { this.detail.textContent = 'Point at anything, or step through with Tab, for its details; click to keep them. + \u2212 \u2190 \u2192 zoom and move, 0 shows all.'; }
+    rest() { this.detail.textContent = 'Point at anything for its details, or step through with \u2191 \u2193; click to keep them. + \u2212 \u2190 \u2192 zoom and move, 0 shows all.'; }
 
     draw() {
       const w = this.width();
@@ -190,7 +201,7 @@
       if (x2 < gutter || x1 > this.width() - right || s.until < s.from) return;
       if (x2 - x1 < 1 && this.last && this.last.y === y && x1 - this.last.x < 1) return;
       this.last = { y, x: x1 };
-      const b = make('rect', { x: x1, y, width: Math.max(1.5, x2 - x1), height: h, rx: 2, fill, tabindex: 0, role: 'img', ...style });
+      const b = make('rect', { x: x1, y, width: Math.max(1.5, x2 - x1), height: h, rx: 2, fill, tabindex: -1, role: 'img', ...style });
       b.setAttribute('aria-label', plain(detail.join(', ')));
       b.detail = detail;
       this.body.append(b);
@@ -228,7 +239,7 @@
         const x = this.x(s.at);
         if (x < gutter || x > this.width() - right || x - last < 3) continue;
         last = x;
-        const p = make('path', { d: 'M' + x + ' ' + (this.y + 2) + 'l4 8h-8z', fill: 'var(--soft)', tabindex: 0, role: 'img', 'aria-label': plain(s.text) });
+        const p = make('path', { d: 'M' + x + ' ' + (this.y + 2) + 'l4 8h-8z', fill: 'var(--soft)', tabindex: -1, role: 'img', 'aria-label': plain(s.text) });
         p.detail = [s.text, 'at ' + clock(s.at, 0.001), 'step ' + s.step].concat(s.status ? ['answer ' + s.status] : []);
         this.body.append(p);
       }
@@ -308,7 +319,7 @@
         }
       }
       for (const kind in paths) if (paths[kind]) this.body.append(make('path', { d: paths[kind], fill: wrong[kind] }));
-      const cover = make('rect', { x: gutter, y: this.y, width: this.width() - right - gutter, height, fill: 'transparent', tabindex: 0, role: 'img', 'aria-label': plain(g.group + ': ' + g.operations.ok + ' ok, ' + g.operations.failed + ' failed, ' + g.operations.unknown + ' unknown, ' + g.lost + ' lost') });
+      const cover = make('rect', { x: gutter, y: this.y, width: this.width() - right - gutter, height, fill: 'transparent', tabindex: -1, role: 'img', 'aria-label': plain(g.group + ': ' + g.operations.ok + ' ok, ' + g.operations.failed + ' failed, ' + g.operations.unknown + ' unknown, ' + g.lost + ' lost') });
       cover.detail = [(g.group || 'single requests') + ': ' + g.operations.ok + ' ok, ' + g.operations.failed + ' failed, ' + g.operations.unknown + ' without an answer, ' + g.lost + ' of ' + g.acknowledged + ' acknowledged writes lost'];
       const by = new Map(columns.map((c) => [c.n, c]));
       cover.addEventListener('pointermove', (e) => {
@@ -343,7 +354,7 @@
       below.append(make('rect', { x: x1, y: 18, width: Math.max(2, x2 - x1), height: height - 42, fill: c, opacity: 0.13 }));
       if (x < gutter) return;
       top.append(make('line', { x1: x, x2: x, y1: 16, y2: height - 24, stroke: c, 'stroke-width': 2, 'pointer-events': 'none' }));
-      const flag = make('path', { d: 'M' + x + ' 17l-6 -11h12z', fill: c, tabindex: 0, role: 'img', 'aria-label': plain(d.what) });
+      const flag = make('path', { d: 'M' + x + ' 17l-6 -11h12z', fill: c, tabindex: -1, role: 'img', 'aria-label': plain(d.what) });
       flag.detail = [d.what, 'from ' + clock(d.from, 0.001) + ' to ' + clock(d.until, 0.001)];
       top.append(flag);
     }
@@ -358,6 +369,10 @@
     };
     figure.addEventListener('pointerover', tell);
     figure.addEventListener('focusin', tell);
+    figure.addEventListener('keydown', (e) => {
+      const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key];
+      if (by && !e.ctrlKey && !e.metaKey && !e.altKey) step(figure, '.case', by, e);
+    });
   }
 
   const plays = [...document.querySelectorAll('section.play')], links = [...document.querySelectorAll('nav a')];
