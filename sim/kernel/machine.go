@@ -239,7 +239,9 @@ func (m *machine) raise(l *life) error {
 	}
 	for i, p := range ports {
 		if m.unplugged[m.specs[i].Segment] {
-			p.Unplug()
+			if err := p.Unplug(); err != nil {
+				return err
+			}
 		}
 		if m.still != running {
 			p.Freeze()
@@ -355,7 +357,7 @@ func (m *machine) bury(l *life, p *process) {
 		if l.own != nil {
 			l.own.Wait()
 		}
-		l.ns.Close()
+		_ = l.ns.Close() // Only a descriptor is given back.
 	})
 }
 
@@ -554,10 +556,12 @@ func (m *machine) carrier(segment string, plugged bool) bool {
 	if m.life == nil || len(m.life.ports) == 0 {
 		return true
 	}
-	if port := m.life.ports[n]; plugged {
-		port.Plug()
-	} else {
-		port.Unplug()
+	act := m.life.ports[n].Unplug
+	if plugged {
+		act = m.life.ports[n].Plug
+	}
+	if err := act(); err != nil {
+		m.w.fail(fmt.Errorf("machine %s: %w", m.name, err))
 	}
 	return true
 }

@@ -98,8 +98,13 @@ func TestFreeze(t *testing.T) {
 // address: the neighbours' ARP entries are right.
 func TestPowerOff(t *testing.T) {
 	r, a, b, ua, ub := pair(t)
-	_, release := r.impose("a", "b", sim.Condition{Hold: true})
+	first, release := r.impose("a", "b", sim.Condition{Hold: true})
 	ua.WriteTo([]byte("held"), b.at(9))
+	for held := false; !held; time.Sleep(time.Millisecond) { // The switch has it, and not the interface.
+		r.lock.Lock()
+		held = first.Held > 0
+		r.lock.Unlock()
+	}
 	b.port.Freeze()
 	ub.WriteTo([]byte("never sent"), a.at(9))
 	ub.Close()
