@@ -240,7 +240,7 @@ func TestProcessThatStoodStill(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Wait() //nolint:errcheck // What it had to say it has said.
+	defer c.Wait()
 	defer c.Process.Kill()
 	last, count, stood := int64(0), 0, int64(0)
 	for lines := bufio.NewScanner(out); lines.Scan(); {

@@ -140,34 +140,36 @@ func furnish(own netip.Addr) error {
 			return err
 		}
 	}
-	for _, name := range []string{"lo", "lan"} {
-		l, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		if name == "lan" {
-			a := &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(24, 32)}}
-			if err := netlink.AddrAdd(l, a); err != nil {
-				return err
-			}
-		}
-		if err := netlink.LinkSetUp(l); err != nil {
-			return err
-		}
+	if err := up("lo"); err != nil {
+		return err
 	}
-	return nil
+	l, err := netlink.LinkByName("lan")
+	if err != nil {
+		return err
+	}
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(24, 32)}}
+	return errors.Join(netlink.AddrAdd(l, a), netlink.LinkSetUp(l))
+}
+
+// up switches an interface on.
+func up(name string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(l)
 }
 
 // carrier plugs the cable in at one end, or pulls it out.
 func (c cable) carrier(t testing.TB, end int, plugged bool) {
 	t.Helper()
 	err := c[end].Do(func() error {
+		if plugged {
+			return up("lan")
+		}
 		l, err := netlink.LinkByName("lan")
 		if err != nil {
 			return err
-		}
-		if plugged {
-			return netlink.LinkSetUp(l)
 		}
 		return netlink.LinkSetDown(l)
 	})

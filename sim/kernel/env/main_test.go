@@ -38,5 +38,11 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, "no user namespace, so tests that need privileges are skipped:", err)
 	}
+	if os.Geteuid() == 0 && os.Getenv(inside) != "" {
+		if err := up("lo"); err != nil {
+			fmt.Fprintln(os.Stderr, "in a network namespace of one's own:", err)
+			os.Exit(1)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
