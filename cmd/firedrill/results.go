@@ -33,6 +33,7 @@ type results struct {
 // group is one scenario of the batch.
 type group struct {
 	selection
+	world   string // in which it is played
 	folder  *reports.Folder
 	summary reports.Summary
 	plays   float64 // how many there are to be; a range of seeds can be longer than any integer
@@ -50,7 +51,7 @@ func newResults(
 	}
 	plays := 0.0
 	for _, s := range selections {
-		g := &group{selection: s}
+		g := &group{selection: s, world: o.world}
 		for _, c := range s.cases {
 			of := c.Seeds
 			if seeds != nil {
@@ -183,16 +184,20 @@ func (g *group) again(f *reports.Failure) string {
 	if len(f.Seeds) > 0 {
 		command += fmt.Sprintf(" --seed %d", f.Seeds[0])
 	}
-	return command
+	return command + g.inWorld()
 }
 
 // replay is the command that plays an outcome again, for files: it does not tell where firedrill itself lies.
 func (g *group) replay(o *scenarios.Outcome) string {
-	world := ""
-	if o.Scenario.World != "" && o.Scenario.World != scenarios.WorldVirtual {
-		world = " --world " + o.Scenario.World
+	return fmt.Sprintf("firedrill run %s --seed %d%s", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed, g.inWorld())
+}
+
+// inWorld is the flag that plays in the same world.
+func (g *group) inWorld() string {
+	if g.world == scenarios.WorldVirtual {
+		return ""
 	}
-	return fmt.Sprintf("firedrill run %s --seed %d%s", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed, world)
+	return " --world " + g.world
 }
 
 // status is the exit status of all that was taken.
