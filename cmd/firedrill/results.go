@@ -189,7 +189,8 @@ func (g *group) again(f *reports.Failure) string {
 
 // replay is the command that plays an outcome again, for files: it does not tell where firedrill itself lies.
 func (g *group) replay(o *scenarios.Outcome) string {
-	return fmt.Sprintf("firedrill run %s --seed %d%s", quote(g.target+o.Scenario.Case[len(g.file.Name):]), o.Scenario.Seed, g.inWorld())
+	target := quote(g.target + o.Scenario.Case[len(g.file.Name):])
+	return fmt.Sprintf("firedrill run %s --seed %d%s", target, o.Scenario.Seed, g.inWorld())
 }
 
 // inWorld is the flag that plays in the same world.
