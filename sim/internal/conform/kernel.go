@@ -318,12 +318,14 @@ var kernelRows = []Row{
 		name: "halt: it does not return, and to others the machine is silent",
 		server: func(s *side) {
 			s.listen()
+			defer s.tell("halted")
 			defer s.say("deferred")
 			s.say("halts")
 			s.Halt(false)
 			s.say("this is not reached")
 		},
 		client: func(s *side) {
+			s.await("halted")
 			_, err := s.Net().CreateDialer(&net.Dialer{Timeout: time.Second}).Dial("tcp4", s.target())
 			s.check("dial", err)
 		},

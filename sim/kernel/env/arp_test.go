@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -79,7 +80,8 @@ func TestBindAnnounces(t *testing.T) {
 func (m *machine) hears(t *testing.T, ear int, want arp) {
 	t.Helper()
 	var have []arp
-	for m.Env().Sleep(0); len(have) == 0; m.Env().Sleep(1000) {
+	env := m.Env()
+	for limit := env.Uptime() + 20*time.Second; len(have) == 0 && env.Uptime() < limit; env.Sleep(time.Millisecond) {
 		have = heard(t, ear)
 	}
 	if !slices.Equal(have, []arp{want}) {
@@ -109,7 +111,7 @@ func TestWithoutACable(t *testing.T) {
 	m := c.machine(t, 0, nil)
 	err := m.Run(software(func(env nodes.Env) error {
 		before := env.Uptime()
-		if env.Arping("lan", ends[1], 1e12) || env.Uptime()-before > 1e11 {
+		if env.Arping("lan", ends[1], time.Hour) || env.Uptime()-before > time.Minute {
 			t.Errorf("an answer, or a wait of %s", env.Uptime()-before)
 		}
 		if i := must(env.Net().InterfaceByName("lan")); i.Flags.String() != "up|broadcast|multicast" {

@@ -261,3 +261,17 @@ func TestProcessThatStoodStill(t *testing.T) {
 		t.Errorf("want 20 ticks with a gap of 300 ms, have %d and %d ms", count, stood)
 	}
 }
+
+// However time goes on while a wait begins, its end is not missed: here it goes on at each look, by as much as is waited for.
+func TestTimeGoesOnWhileAWaitBegins(t *testing.T) {
+	m := newMachine(t, nil)
+	now := time.Duration(0)
+	m.c.True = func() time.Duration { now += time.Millisecond; return now }
+	for d := time.Duration(0); d < 5*time.Millisecond; d += time.Millisecond / 4 {
+		m.locked(func() {
+			if left, comes := m.Machine.until(m.after(d)); !comes || left > d {
+				t.Errorf("of %s: %s is left, and it comes: %t", d, left, comes)
+			}
+		})
+	}
+}

@@ -44,6 +44,7 @@ func TestConformance(t *testing.T) {
 		for i := range c {
 			c.carrier(t, i, true)
 		}
+		c.ready(t)
 		return p.Shown()
 	})
 }

@@ -8,12 +8,15 @@
 package env
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,12 +66,13 @@ type Machine struct {
 	alive   context.Context // until the software is dropped
 	end     context.CancelFunc
 
-	mu     sync.Mutex // guards what follows; no other lock is taken under it
-	busy   bool       // a task has the turn, or was given it
-	paused bool
-	ready  []*waiter           // tasks that want the turn, in order
-	alarms map[*alarm]struct{} // what waits for a time
-	open   map[closer]struct{}
+	mu       sync.Mutex // guards what follows; no other lock is taken under it
+	busy     bool       // a task has the turn, or was given it
+	paused   bool
+	ready    []*waiter           // tasks that want the turn, in order
+	alarms   map[*alarm]struct{} // what waits for a time
+	open     map[closer]uint64   // by the order in which they were opened
+	openings uint64
 }
 
 // ErrDropped is what became of software that did not end by itself: by Stop, Halt, or a panic of one of its tasks.
@@ -76,7 +80,7 @@ var ErrDropped = errors.New("the software was dropped")
 
 // New makes a machine without a task.
 func New(c Config) *Machine {
-	m := &Machine{c: c, alarms: map[*alarm]struct{}{}, open: map[closer]struct{}{}}
+	m := &Machine{c: c, alarms: map[*alarm]struct{}{}, open: map[closer]uint64{}}
 	m.alive, m.end = context.WithCancel(context.Background())
 	return m
 }
@@ -148,13 +152,15 @@ func (m *Machine) drop() {
 	m.Resume()
 }
 
-// close closes everything that the software has open.
+// close closes everything that the software has open, in the order in which it was opened, as a kernel does: whoever sees that a
+// connection has ended finds its listener gone.
 func (m *Machine) close() {
 	m.mu.Lock()
-	open := m.open
+	order := m.open
 	m.open = nil
 	m.mu.Unlock()
-	for o := range open {
+	open := slices.SortedFunc(maps.Keys(order), func(a, b closer) int { return cmp.Compare(order[a], order[b]) })
+	for _, o := range open {
 		if f, ok := o.(*file); ok {
 			m.tasks.Go(f.abandon) // A disk may let it hang.
 		} else {
@@ -172,7 +178,8 @@ func (m *Machine) keep(o closer) {
 	m.mu.Lock()
 	kept := m.open != nil
 	if kept {
-		m.open[o] = struct{}{}
+		m.openings++
+		m.open[o] = m.openings
 	}
 	m.mu.Unlock()
 	if !kept {

@@ -127,6 +127,7 @@ func newCable(t testing.TB) cable {
 			t.Fatal(err)
 		}
 	}
+	c.ready(t)
 	return c
 }
 
@@ -158,6 +159,27 @@ func up(name string) error {
 		return err
 	}
 	return netlink.LinkSetUp(l)
+}
+
+// ready waits until both ends carry frames: for a moment after an interface is up, what is sent on it is dropped.
+func (c cable) ready(t testing.TB) {
+	t.Helper()
+	for _, n := range c {
+		err := n.Do(func() error {
+			for limit := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+				l, err := netlink.LinkByName("lan")
+				if err != nil || l.Attrs().OperState == netlink.OperUp {
+					return err
+				}
+				if time.Now().After(limit) {
+					return errors.New("the cable carries nothing")
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // carrier plugs the cable in at one end, or pulls it out.

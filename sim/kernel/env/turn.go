@@ -133,11 +133,14 @@ func (m *Machine) wallClock(t time.Time) moment {
 	if t.IsZero() {
 		return moment{}
 	}
-	return m.after(t.Sub(m.c.Clock.Now(m.c.True())))
+	now := m.c.True()
+	return moment{set: true, at: m.c.Clock.Local(now) + t.Sub(m.c.Clock.Now(now))}
 }
 
-func (m *Machine) passed(x moment) bool {
-	switch now := m.c.True(); {
+func (m *Machine) passed(x moment) bool { return m.passedAt(x, m.c.True()) }
+
+func (m *Machine) passedAt(x moment, now time.Duration) bool {
+	switch {
 	case !x.set:
 		return false
 	case x.true:
@@ -149,14 +152,15 @@ func (m *Machine) passed(x moment) bool {
 
 // until is how long it takes, by this process's clock, until a moment comes; false: as things are, it does not.
 func (m *Machine) until(x moment) (time.Duration, bool) {
-	if !x.set || m.passed(x) {
+	now := m.c.True() // Once: between two looks at the time the moment could come, as if the clock stood still.
+	if !x.set || m.passedAt(x, now) {
 		return 0, x.set
 	}
 	at := x.at
 	if !x.true {
 		at = m.c.Clock.True(at)
 	}
-	left := at - m.c.True()
+	left := at - now
 	if left <= 0 {
 		return 0, false // The clock stands still. Retime tells when it goes on.
 	}
