@@ -24,6 +24,8 @@ type Kind struct {
 	Config func() any
 	// New makes the software from such a config. It is called anew at every boot, so that no memory survives one.
 	New func(config any) Node
+	// Program, in place of New, makes the software a foreign program: machines of the kind are for the kernel world alone.
+	Program func(config any) Program
 
 	Verbs      []Verb
 	Probes     []Probe
