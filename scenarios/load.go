@@ -146,7 +146,7 @@ func check(m *notes, cat *Catalogue, f *File, family *family, c member) *Case {
 		}
 		f.Name, f.Covers = keys.Name, union(f.Covers, s.Covers)
 		one.Name = strings.Join(append([]string{keys.Name}, c.values...), "/")
-		one.Seeds, one.Worlds = keys.Seeds, keys.World
+		one.Seeds, one.Worlds = keys.Seeds, append(one.Worlds, t.world)
 	}
 	return one
 }

@@ -19,20 +19,24 @@ func (c *Case) YAML() string {
 		fmt.Fprintf(&b, "# This is its case %s.\n", strings.Join(c.Values, "/"))
 	}
 	tree := c.trees[0].tree
-	for _, other := range c.trees[1:] {
-		if flow(other.tree) != flow(tree) {
-			at := tree.entry("world").value.at
-			tree = tree.with("world", &node{shape: scalar, text: c.trees[0].world, at: at})
-			if c.trees[0].world == WorldVirtual {
-				tree = tree.with("time_scale", nil)
-			}
-			break
+	if c.differs() {
+		at := tree.entry("world").value.at
+		tree = tree.with("world", &node{shape: scalar, text: c.trees[0].world, at: at})
+		if c.trees[0].world == WorldVirtual {
+			tree = tree.with("time_scale", nil)
 		}
 	}
 	for _, e := range tree.entries {
 		printSection(&b, e)
 	}
 	return b.String()
+}
+
+// differs reports whether the case is another one, or none, in some world of its file.
+func (c *Case) differs() bool {
+	tree := c.trees[0].tree
+	return len(c.trees) < len(worldsOf(tree)) ||
+		slices.ContainsFunc(c.trees[1:], func(other worldTree) bool { return flow(other.tree) != flow(tree) })
 }
 
 // printSection prints a key of the file: its members one a line. A claim about slips is left out: of a plain file nobody knows

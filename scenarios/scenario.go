@@ -46,7 +46,7 @@ type Case struct {
 	Name   string   // `heartbeat-cut/long`; the file's name where it has no variants
 	Values []string // the variant values, by axis
 	Seeds  Seeds
-	Worlds []string // virtual, kernel
+	Worlds []string // in which it is played: virtual, kernel
 
 	cat   *Catalogue
 	trees []worldTree // the file after all overlays, by world

@@ -55,7 +55,7 @@ type family struct {
 	slips map[string]expect.Slip // by the value that each_step_of made of it
 }
 
-// member is one case before it becomes a scenario: its values, and its tree in each of the worlds in which the file is played.
+// member is one case before it becomes a scenario: its values, and its tree in each of the worlds in which it is played.
 type member struct {
 	values []string
 	trees  []worldTree
@@ -280,7 +280,7 @@ func replace(n, old, with *node) *node {
 }
 
 // members makes the cases: the product of the axes without the exceptions, with overlays applied in
-// the order of the axes and `cases` last.
+// the order of the axes and `cases` last. An exception that names a world is one there.
 func (f *family) members() []member {
 	size := 1
 	for _, a := range f.axes {
@@ -300,13 +300,15 @@ func (f *family) members() []member {
 		for i, v := range values {
 			names[i] = v.name
 		}
-		if except.holds(names) {
-			combinations = append(combinations, names)
-			one := member{values: names}
-			for _, world := range f.worlds {
-				one.trees = append(one.trees, worldTree{world, f.overlay(values, append(slices.Clip(names), world), overrides),
+		one := member{values: names}
+		for _, world := range f.worlds {
+			if there := append(slices.Clip(names), world); except.holds(there) {
+				one.trees = append(one.trees, worldTree{world, f.overlay(values, there, overrides),
 					f.slipsOf(names, world), f.usual(names, world)})
 			}
+		}
+		if one.trees != nil {
+			combinations = append(combinations, names)
 			members = append(members, one)
 		}
 	}

@@ -36,9 +36,17 @@ func TestWorlds(t *testing.T) {
 		"worlds/short in kernel, 60x, until 20m0s: unplug: lan, machine: nas-a plug: lan, machine: nas-a after 2m0s",
 		"worlds/long in virtual, 1x, until 30m0s: unplug: lan, machine: nas-a plug: lan, machine: nas-a after 1m0s",
 		"worlds/long in kernel, 60x, until 20m0s: unplug: lan, machine: nas-a plug: lan, machine: nas-a after 3m0s",
+		"worlds/forever in virtual, 1x, until 192h0m0s: unplug: lan, machine: nas-a plug: lan, machine: nas-a after 1m0s",
 	}
 	if a, b := strings.Join(have, "\n"), strings.Join(want, "\n"); a != b {
 		t.Errorf("have\n%s\nwant\n%s", a, b)
+	}
+	forever := f.Cases[2]
+	if _, err := forever.ScenarioIn(WorldKernel, 1); err == nil || !strings.Contains(err.Error(), "it is in the virtual world") {
+		t.Errorf("want an error that says where the exception is played, have %v", err)
+	}
+	if plain, err := Parse("", []byte(forever.YAML()), testCatalogue()); err != nil || len(plain.Cases[0].Worlds) != 1 {
+		t.Errorf("the plain file of a case that is in one world alone is for that one: %v\n%s", err, forever.YAML())
 	}
 	if s, err := f.Cases[0].Scenario(1); err != nil || s.World != WorldVirtual {
 		t.Errorf("without a word, want the first of the file's worlds, have %v, %v", s.World, err)

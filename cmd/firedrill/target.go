@@ -185,16 +185,17 @@ func completeTargets(_ *cobra.Command, _ []string, word string) ([]string, cobra
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-// fit keeps what can be played in a world. Of what no argument names, skipped is told the names of the rest.
+// fit keeps the cases that can be played in a world. Of what no argument names, skipped is told the names of the rest.
 func fit(list []selection, world string) (kept []selection, skipped []string, err error) {
 	var wrong []error
 	for _, s := range list {
-		worlds := s.cases[0].Worlds // They are the file's.
+		here := slices.DeleteFunc(slices.Clone(s.cases), func(c *scenarios.Case) bool { return !slices.Contains(c.Worlds, world) })
 		switch {
-		case slices.Contains(worlds, world):
+		case len(here) > 0:
+			s.cases = here
 			kept = append(kept, s)
 		case s.named:
-			wrong = append(wrong, fmt.Errorf("%s is not played in the %s world; try --world %s", s.target, world, worlds[0]))
+			wrong = append(wrong, fmt.Errorf("%s is not played in the %s world; try --world %s", s.target, world, s.cases[0].Worlds[0]))
 		default:
 			skipped = append(skipped, s.file.Name)
 		}
