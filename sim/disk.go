@@ -94,7 +94,7 @@ func (d *Disk) CloseAll() {
 		d.used -= n.data.room
 	}
 	d.orphans = nil
-	d.walk(func(_ string, n *inode) { n.opens = 0 })
+	d.walk(func(_ string, n *inode) { n.opens, n.syncs = 0, 0 })
 }
 
 // maxFileSize keeps a mistaken offset from costing memory: the table of a file's chunks takes 1/2048 of it.

@@ -108,3 +108,44 @@ func TestDiskBitRotReachesThePlatter(t *testing.T) {
 	d.Restore(snapshot)
 	holds(t, d.Fs(nil), "/a", "aaaaaaaa")
 }
+
+// blackout is a pacer of a task that is dropped when the power fails, in the middle of its first wait.
+type blackout struct{ end func() }
+
+func (b blackout) Pause(time.Duration) {
+	b.end()
+	panic("dropped")
+}
+func (blackout) Hang(func(wake func())) {}
+
+// A sync that is dropped, before its end or after it, leaves the file to be noted as briefly as any other.
+func TestDiskSyncThatIsDropped(t *testing.T) {
+	for name, end := range map[string]func(*Disk){"power loss": (*Disk).PowerLoss, "crash": (*Disk).CloseAll, "alone": func(*Disk) {}} {
+		t.Run(name, func(t *testing.T) {
+			d := NewDisk(DiskSpec{}, Stream(1, "disk"))
+			d.mergeAfter = 3
+			if err := afero.WriteFile(d.Fs(nil), "/a", []byte("x"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			d.SyncAll()
+			func() {
+				defer func() { _ = recover() }()
+				f := &file{view: &view{disk: d, pacer: blackout{func() { end(d) }}}, node: d.root.entries["a"], name: "/a",
+					session: d.sessions}
+				_ = f.Sync()
+			}()
+			f, err := d.Fs(nil).OpenFile("/a", os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				if _, err := f.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := len(d.root.entries["a"].pending); n > 4 {
+				t.Errorf("%d changes are kept apart, want at most 4", n)
+			}
+		})
+	}
+}

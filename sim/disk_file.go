@@ -370,6 +370,10 @@ func (f *file) sync() error {
 // waitForSync lets a sync take its time.
 func (f *file) waitForSync(c *call) error {
 	f.node.syncs++
-	defer func() { f.node.syncs-- }() // Also where the task is dropped while it waits.
+	defer func() { // Also where the task is dropped while it waits.
+		if f.session == f.view.disk.sessions { // Otherwise it was taken off before.
+			f.node.syncs--
+		}
+	}()
 	return f.view.disk.begin(c, f.view.disk.spec.SyncTime())
 }

@@ -397,8 +397,7 @@ func (m *machine) stop(how software) {
 	if p := m.process; p != nil {
 		m.process = nil
 		p.kill()
-		m.disk.CloseAll()
-		m.w.aside(p.bury)
+		m.w.aside(p.bury) // It also closes what was open.
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -209,21 +210,30 @@ func (p *process) signal(s unix.Signal) {
 	}
 }
 
-// kill ends the process and its hold on the disk, at once.
+// kill ends the process and its hold on the disk, at once: no call of it acts any more, and none is answered while it lives.
 func (p *process) kill() {
 	p.gone = true
 	if p.cmd != nil {
-		p.mount.Cut() // Nothing becomes durable any more, and nobody is told of an error before it dies.
+		if p.m.on { // Its kernel lives on, and has what it wrote.
+			p.mount.Drop()
+		} else {
+			p.mount.Cut()
+		}
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL)
-		p.mount.Fail()
 	}
 }
+
+// agony is how long processes that were killed may wait for their disk. As a rule they do not: the disk lets those go that
+// die. Where it cannot know of them, it fails then.
+const agony = 100 * time.Millisecond
 
 // bury waits for the end of a process that was killed, and gives back what it had. It is called without the lock.
 func (p *process) bury() {
 	if p.cmd == nil {
 		return // Start finds out, and calls again.
 	}
+	stuck := time.AfterFunc(agony, p.mount.Fail)
+	defer stuck.Stop()
 	_ = p.cmd.Wait() // How it ended is known.
 	p.line.conn.Close()
 	if err := p.mount.End(); err != nil {

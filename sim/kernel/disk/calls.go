@@ -122,8 +122,8 @@ func goMode(bits uint32) os.FileMode {
 func (c *calls) String() string { return "firedrill" }
 
 // Lookup implements fuse.RawFileSystem.
-func (c *calls) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Lookup(signal <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	return c.m.do(signal, in, func() error {
 		e, err := c.m.entry(in.NodeId, name)
 		if err != nil {
 			return err
@@ -148,8 +148,8 @@ func (c *calls) Forget(number, lookups uint64) {
 }
 
 // GetAttr implements fuse.RawFileSystem.
-func (c *calls) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) GetAttr(signal <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		i, err := c.m.inode(in.NodeId)
 		if err != nil {
 			return err
@@ -161,8 +161,8 @@ func (c *calls) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut
 }
 
 // SetAttr implements fuse.RawFileSystem. The time of the last access is not kept.
-func (c *calls) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) SetAttr(signal <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		i, err := c.m.inode(in.NodeId)
 		if err != nil {
 			return err
@@ -208,8 +208,8 @@ func changeOf(in *fuse.SetAttrIn) sim.InodeChange {
 }
 
 // StatFs implements fuse.RawFileSystem. Files are not counted, as there is no limit to their number.
-func (c *calls) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) StatFs(signal <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	return c.m.do(signal, in, func() error {
 		space, err := c.m.inodes.Space()
 		if err != nil {
 			return err
@@ -224,8 +224,9 @@ func (c *calls) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut)
 // The changes of names.
 
 // make puts something new in a place.
-func (c *calls) make(in *fuse.InHeader, name string, what sim.InodeSpec, out *fuse.EntryOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) make(signal <-chan struct{}, in *fuse.InHeader, name string, what sim.InodeSpec,
+	out *fuse.EntryOut) fuse.Status {
+	return c.m.do(signal, in, func() error {
 		e, err := c.m.entry(in.NodeId, name)
 		if err != nil {
 			return err
@@ -240,23 +241,23 @@ func (c *calls) make(in *fuse.InHeader, name string, what sim.InodeSpec, out *fu
 }
 
 // Mknod implements fuse.RawFileSystem.
-func (c *calls) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	return c.make(&in.InHeader, name, sim.InodeSpec{Mode: goMode(in.Mode)}, out)
+func (c *calls) Mknod(signal <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
+	return c.make(signal, &in.InHeader, name, sim.InodeSpec{Mode: goMode(in.Mode)}, out)
 }
 
 // Mkdir implements fuse.RawFileSystem.
-func (c *calls) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	return c.make(&in.InHeader, name, sim.InodeSpec{Mode: goMode(in.Mode&^unix.S_IFMT | unix.S_IFDIR)}, out)
+func (c *calls) Mkdir(signal <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
+	return c.make(signal, &in.InHeader, name, sim.InodeSpec{Mode: goMode(in.Mode&^unix.S_IFMT | unix.S_IFDIR)}, out)
 }
 
 // Symlink implements fuse.RawFileSystem.
-func (c *calls) Symlink(_ <-chan struct{}, in *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
-	return c.make(in, name, sim.InodeSpec{Mode: os.ModeSymlink | 0o777, Target: target}, out)
+func (c *calls) Symlink(signal <-chan struct{}, in *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
+	return c.make(signal, in, name, sim.InodeSpec{Mode: os.ModeSymlink | 0o777, Target: target}, out)
 }
 
 // Readlink implements fuse.RawFileSystem.
-func (c *calls) Readlink(_ <-chan struct{}, in *fuse.InHeader) (target []byte, status fuse.Status) {
-	status = c.m.do(func() error {
+func (c *calls) Readlink(signal <-chan struct{}, in *fuse.InHeader) (target []byte, status fuse.Status) {
+	status = c.m.do(signal, in, func() error {
 		i, err := c.m.inode(in.NodeId)
 		if err != nil {
 			return err
@@ -269,8 +270,8 @@ func (c *calls) Readlink(_ <-chan struct{}, in *fuse.InHeader) (target []byte, s
 }
 
 // Link implements fuse.RawFileSystem.
-func (c *calls) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Link(signal <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		e, err := c.m.entry(in.NodeId, name)
 		if err != nil {
 			return err
@@ -287,8 +288,8 @@ func (c *calls) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.
 	})
 }
 
-func (c *calls) remove(in *fuse.InHeader, name string, directory bool) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) remove(signal <-chan struct{}, in *fuse.InHeader, name string, directory bool) fuse.Status {
+	return c.m.do(signal, in, func() error {
 		e, err := c.m.entry(in.NodeId, name)
 		if err != nil {
 			return err
@@ -298,21 +299,21 @@ func (c *calls) remove(in *fuse.InHeader, name string, directory bool) fuse.Stat
 }
 
 // Unlink implements fuse.RawFileSystem.
-func (c *calls) Unlink(_ <-chan struct{}, in *fuse.InHeader, name string) fuse.Status {
-	return c.remove(in, name, false)
+func (c *calls) Unlink(signal <-chan struct{}, in *fuse.InHeader, name string) fuse.Status {
+	return c.remove(signal, in, name, false)
 }
 
 // Rmdir implements fuse.RawFileSystem.
-func (c *calls) Rmdir(_ <-chan struct{}, in *fuse.InHeader, name string) fuse.Status {
-	return c.remove(in, name, true)
+func (c *calls) Rmdir(signal <-chan struct{}, in *fuse.InHeader, name string) fuse.Status {
+	return c.remove(signal, in, name, true)
 }
 
 var renamings = map[uint32]sim.Renaming{0: sim.RenameReplaces, unix.RENAME_NOREPLACE: sim.RenameAnew,
 	unix.RENAME_EXCHANGE: sim.RenameExchanges}
 
 // Rename implements fuse.RawFileSystem.
-func (c *calls) Rename(_ <-chan struct{}, in *fuse.RenameIn, old, name string) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Rename(signal <-chan struct{}, in *fuse.RenameIn, old, name string) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		how, ok := renamings[in.Flags]
 		if !ok {
 			return syscall.EINVAL

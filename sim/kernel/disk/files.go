@@ -28,8 +28,8 @@ func (m *Mount) keep(h *sim.DiskHandle, out *fuse.OpenOut) {
 }
 
 // Create implements fuse.RawFileSystem.
-func (c *calls) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Create(signal <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		e, err := c.m.entry(in.NodeId, name)
 		if err != nil {
 			return err
@@ -46,8 +46,8 @@ func (c *calls) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *f
 }
 
 // Open implements fuse.RawFileSystem.
-func (c *calls) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Open(signal <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		i, err := c.m.inode(in.NodeId)
 		if err != nil {
 			return err
@@ -61,8 +61,8 @@ func (c *calls) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse
 }
 
 // OpenDir implements fuse.RawFileSystem.
-func (c *calls) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	return c.Open(cancel, in, out)
+func (c *calls) OpenDir(signal <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	return c.Open(signal, in, out)
 }
 
 // Release implements fuse.RawFileSystem. It is told when the last process has closed the file.
@@ -82,9 +82,9 @@ func (c *calls) ReleaseDir(in *fuse.ReleaseIn) { c.Release(nil, in) }
 func (c *calls) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 // Read implements fuse.RawFileSystem.
-func (c *calls) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+func (c *calls) Read(signal <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	read := 0
-	status := c.m.do(func() error {
+	status := c.m.do(signal, &in.InHeader, func() error {
 		h, err := c.m.handle(in.Fh)
 		if err != nil {
 			return err
@@ -100,13 +100,14 @@ func (c *calls) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadR
 
 // Write implements fuse.RawFileSystem. What is written in part has that length, and no error. The kernel writes pages of
 // mapped files by whichever open file it finds: they are never appended.
-func (c *calls) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (written uint32, status fuse.Status) {
-	status = c.m.do(func() error {
+func (c *calls) Write(signal <-chan struct{}, in *fuse.WriteIn, data []byte) (written uint32, status fuse.Status) {
+	mapped := in.WriteFlags&fuse.WRITE_CACHE != 0
+	ask := call{m: c.m, thread: in.Pid, signal: signal, byKernel: mapped}
+	status = ask.do(func() error {
 		h, err := c.m.handle(in.Fh)
 		if err != nil {
 			return err
 		}
-		mapped := in.WriteFlags&fuse.WRITE_CACHE != 0
 		var n int
 		if in.Flags&unix.O_APPEND != 0 && !mapped {
 			n, err = h.Append(data)
@@ -123,8 +124,8 @@ func (c *calls) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (written
 }
 
 // Fsync implements fuse.RawFileSystem.
-func (c *calls) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) Fsync(signal <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		h, err := c.m.handle(in.Fh)
 		if err != nil {
 			return err
@@ -134,14 +135,14 @@ func (c *calls) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 }
 
 // FsyncDir implements fuse.RawFileSystem.
-func (c *calls) FsyncDir(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	return c.Fsync(cancel, in)
+func (c *calls) FsyncDir(signal <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	return c.Fsync(signal, in)
 }
 
 // ReadDir implements fuse.RawFileSystem. Before the names stand the directory itself, and the one that it is in; so
 // place n of the kernel is the disk's place n-1.
-func (c *calls) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return c.m.do(func() error {
+func (c *calls) ReadDir(signal <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return c.m.do(signal, &in.InHeader, func() error {
 		h, err := c.m.handle(in.Fh)
 		if err != nil {
 			return err

@@ -38,12 +38,12 @@ type Mount struct {
 	at     string
 	scale  time.Duration
 
-	lock    sync.Locker // guards the disk, and what follows
-	cut     bool
-	known   map[uint64]*known // by the number that the kernel has for it
-	open    map[uint64]*sim.DiskHandle
-	opened  uint64
-	onCrash func() // the disk's own
+	lock   sync.Locker // guards the disk, and what follows
+	hold   hold
+	turn   *call             // the one that has the lock
+	known  map[uint64]*known // by the number that the kernel has for it
+	open   map[uint64]*sim.DiskHandle
+	opened uint64
 
 	over   chan struct{} // closed: what waits fails
 	fail   sync.Once
@@ -51,6 +51,15 @@ type Mount struct {
 	end    sync.Once
 	ended  error
 }
+
+// hold is who may still act by the mount.
+type hold int
+
+const (
+	everybody  hold = iota
+	kernelOnly      // what mapped files were changed is still written out
+	nobody
+)
 
 // known is an inode that the kernel holds on to.
 type known struct {
@@ -65,7 +74,7 @@ const largest = 1 << 20
 // call of a process takes the lock for as long as it acts on the disk, not while it waits; New is called without it.
 //
 // It needs CAP_SYS_ADMIN in the user namespace that the mount namespace belongs to, and /dev/fuse open to the user.
-// d.OnCrash is set before: the call in which it strikes is never answered.
+// Whoever has d.OnCrash turn the machine off calls Cut in it: the sync in which it strikes is then never answered.
 func New(d *sim.Disk, lock sync.Locker, at string, o Options) (*Mount, error) {
 	m := &Mount{disk: d, at: at, lock: lock, scale: time.Duration(max(1, o.Scale)), known: map[uint64]*known{},
 		open: map[uint64]*sim.DiskHandle{}, over: make(chan struct{}), served: make(chan struct{})}
@@ -76,8 +85,6 @@ func New(d *sim.Disk, lock sync.Locker, at string, o Options) (*Mount, error) {
 	}
 	lock.Lock()
 	m.known[fuse.FUSE_ROOT_ID] = &known{inode: m.inodes.Root(), lookups: 1}
-	m.onCrash = d.OnCrash
-	d.OnCrash = m.crash
 	lock.Unlock()
 	server, err := fuse.NewServer(&calls{RawFileSystem: fuse.NewDefaultRawFileSystem(), m: m},
 		fmt.Sprintf("/dev/fd/%d", device), &fuse.MountOptions{
@@ -145,20 +152,17 @@ func noPolling(at string) (err error) {
 	}
 }
 
-// Cut stops the mount at once, as when the power fails: from then on no call has an effect, and none is answered, those
-// that wait included. It is called with the lock held.
-func (m *Mount) Cut() { m.cut = true }
+// Cut stops the mount at once, as when the power fails: from then on no call has an effect, and none is answered to a
+// process that lives, those that wait included. It is called with the lock held, and whoever uses the disk is killed then.
+func (m *Mount) Cut() { m.hold = nobody }
 
-// crash is the disk's OnCrash.
-func (m *Mount) crash() {
-	m.Cut()
-	if m.onCrash != nil {
-		m.onCrash()
-	}
-}
+// Drop is Cut as when the software is killed and its kernel lives: what it changed of mapped files is still written, as
+// its processes end.
+func (m *Mount) Drop() { m.hold = max(m.hold, kernelOnly) }
 
 // Fail answers every call that waits or hangs, and those that come, with an input/output error. A process that was
-// killed in the middle of one dies only then. It may be called with the lock or without.
+// killed needs that only where something that no signal reaches is in its way, as a mapped file that cannot be written
+// out. It may be called with the lock or without.
 func (m *Mount) Fail() { m.fail.Do(func() { close(m.over) }) }
 
 // patience is how long End waits for calls to end that were told to.
@@ -198,75 +202,9 @@ func unmount(at string) error {
 func (m *Mount) restore() {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	m.cut = true
+	m.Cut()
 	for _, h := range m.open { // In any order: none of it is seen.
 		h.Close()
 	}
 	clear(m.open)
-	m.disk.OnCrash = m.onCrash
-}
-
-// pacer implements sim.Pacer: it waits without the lock.
-type pacer struct{ m *Mount }
-
-// dropped is what a call panics with that is not to go on.
-type dropped struct{}
-
-// Pause implements sim.Pacer.
-func (p pacer) Pause(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d / p.m.scale)
-	defer timer.Stop()
-	p.m.lock.Unlock()
-	select {
-	case <-timer.C:
-	case <-p.m.over:
-	}
-	p.m.lock.Lock()
-	p.m.alive()
-}
-
-// Hang implements sim.Pacer.
-func (p pacer) Hang(register func(wake func())) {
-	woken := make(chan struct{})
-	register(func() { close(woken) })
-	p.m.lock.Unlock()
-	select {
-	case <-woken:
-	case <-p.m.over:
-	}
-	p.m.lock.Lock()
-	p.m.alive()
-}
-
-// alive returns if the call that asks may go on.
-func (m *Mount) alive() {
-	if m.cut {
-		m.lock.Unlock()
-		<-m.over
-		m.lock.Lock()
-	}
-	select {
-	case <-m.over:
-		panic(dropped{})
-	default:
-	}
-}
-
-// do is one call: act runs with the lock held, but for the time that it waits.
-func (m *Mount) do(act func() error) (status fuse.Status) {
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	defer func() {
-		if r := recover(); r != nil {
-			if r != any(dropped{}) {
-				panic(r)
-			}
-			status = fuse.EIO
-		}
-	}()
-	m.alive()
-	return statusOf(act())
 }

@@ -352,6 +352,7 @@ type software struct {
 	*testing.T
 	command *exec.Cmd
 	in      io.WriteCloser
+	pipe    *os.File
 	out     *bufio.Reader
 	dead    bool
 }
@@ -375,7 +376,7 @@ func startAt(t *testing.T, root string) *software {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.out = bufio.NewReader(out)
+	s.pipe, s.out = out.(*os.File), bufio.NewReader(out)
 	if err := s.command.Start(); err != nil {
 		t.Fatal(err)
 	}
