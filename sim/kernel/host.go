@@ -5,6 +5,7 @@ package kernel
 import (
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -56,6 +57,8 @@ type host struct {
 	scale int64
 	m     *env.Machine
 
+	program *program // in place of a node: then of the above there are done, begin, epoch and scale
+
 	broken bool // a task has panicked
 }
 
@@ -65,11 +68,14 @@ func (h *host) live(kinds []*nodes.Kind) error {
 	if err := h.in.Decode(&b); err != nil {
 		return fmt.Errorf("read what to be: %w", err)
 	}
+	if b.Program != nil {
+		return h.liveAs(&b)
+	}
 	node, err := conceive(kinds, &b)
 	if err != nil {
 		return err
 	}
-	if err := settleIn(b.Machine, b.Disk); err != nil {
+	if err := errors.Join(settleIn(b.Machine, b.Disk), emptyFolders()); err != nil {
 		return err
 	}
 	h.clock, h.scale = sim.NewClock(sim.ClockSpec{}, time.Time{}), b.Scale
@@ -134,7 +140,9 @@ func (h *host) panicked(task, value, stack string) {
 func (h *host) say(w word) {
 	h.said.Lock()
 	defer h.said.Unlock()
-	w.At = monotonic()
+	if w.At == 0 {
+		w.At = monotonic()
+	}
 	if h.out.Encode(w) != nil {
 		os.Exit(1) // The harness is gone.
 	}
@@ -160,7 +168,11 @@ func (h *host) listen() {
 			h.done <- struct{}{}
 		case o.Go:
 			h.begin <- o.Epoch
-		case o.Clock != nil:
+		case o.Hold != nil:
+			h.program.hold(*o.Hold)
+		case o.Leave:
+			h.program.dismiss()
+		case o.Clock != nil && h.program == nil:
 			go h.setClock(*o.Clock) // A task that waits for Done has the turn.
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"firedrill/nodes"
 	"firedrill/sim"
@@ -62,6 +61,7 @@ type machine struct {
 	unplugged map[string]bool
 	clock     *sim.Clock
 	disk      *sim.Disk
+	log       *logbook // of its programs; nil: there was none yet
 }
 
 // life is what a machine has of its kernel while it is on.
@@ -70,7 +70,8 @@ type life struct {
 	ns    *netns.Namespace
 	ports []*lan.Port // by the machine's interfaces; empty until all are there
 	own   *env.Machine
-	lit   bool // software may run
+	quit  chan struct{} // closed when addresses are watched no more
+	lit   bool          // software may run
 	over  bool
 }
 
@@ -233,6 +234,11 @@ func (m *machine) raise(l *life) error {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
 	l.ns, l.ports = ns, ports
+	if m.runsProgram() {
+		if err := m.watchAddresses(l); err != nil {
+			return err
+		}
+	}
 	if l.over || m.w.closed {
 		m.bury(l, nil)
 		return nil
@@ -287,17 +293,16 @@ func logLine(level, text string, attrs []nodes.Attr) nodes.Fact {
 // launch starts the software in a process. It is called with the lock, and gives it up meanwhile; the process counts as the
 // machine's from the first moment, so that it can be killed before it lives.
 func (m *machine) launch() error {
-	var config bytes.Buffer
-	if err := gob.NewEncoder(&config).Encode(m.config); err != nil {
-		return fmt.Errorf("send the config to its process: %w", err)
-	}
 	m.births++
-	b := birth{Birth: m.births, Machine: m.name, Kind: m.kind.Name, Config: config.Bytes(), Scale: m.w.scale, Clock: m.clock.State(),
+	b := birth{Birth: m.births, Machine: m.name, Kind: m.kind.Name, Scale: m.w.scale, Clock: m.clock.State(),
 		Seed: m.w.Stream("process " + m.name).Uint64()}
 	for _, s := range m.specs {
 		b.Segments = append(b.Segments, s.Segment)
 	}
-	p := &process{m: m, l: m.life}
+	p := &process{m: m, l: m.life, program: m.kind.Program != nil}
+	if err := m.say(&b); err != nil {
+		return err
+	}
 	m.process = p
 	m.w.mu.Unlock()
 	err := p.start(b)
@@ -305,6 +310,19 @@ func (m *machine) launch() error {
 	if err != nil && !p.gone {
 		return err
 	}
+	return nil
+}
+
+// say tells a process what software to be.
+func (m *machine) say(b *birth) error {
+	if m.kind.Program != nil {
+		return m.sayProgram(b)
+	}
+	var config bytes.Buffer
+	if err := gob.NewEncoder(&config).Encode(m.config); err != nil {
+		return fmt.Errorf("send the config to its process: %w", err)
+	}
+	b.Config = config.Bytes()
 	return nil
 }
 
@@ -341,6 +359,9 @@ func (m *machine) lights(goodOrder bool) {
 // bury gives back what a life had.
 func (m *machine) bury(l *life, p *process) {
 	l.over = true
+	if l.quit != nil {
+		close(l.quit)
+	}
 	for _, port := range l.ports {
 		port.Close()
 	}
@@ -453,7 +474,7 @@ func (m *machine) Resume() bool {
 // hold stops the software where it stands.
 func (m *machine) hold() {
 	if m.process != nil {
-		m.process.signal(unix.SIGSTOP)
+		m.process.hold(true)
 	}
 	if m.life.own != nil {
 		m.life.own.Pause()
@@ -466,7 +487,7 @@ func (m *machine) release() {
 		return
 	}
 	if m.process != nil {
-		m.process.signal(unix.SIGCONT)
+		m.process.hold(false)
 	}
 	if m.life.own != nil {
 		m.life.own.Resume()
@@ -485,9 +506,10 @@ func (m *machine) Freeze() bool {
 // Thaw implements sim.Machine.
 func (m *machine) Thaw() bool { return m.move(frozen, sim.StateFrozen) }
 
-// Suspend implements sim.Machine. The process is told of its clock first, so that it wakes with one that stood still.
+// Suspend implements sim.Machine. The process is told of its clock first, so that it wakes with one that stood still. The uptime
+// of a program is the kernel's, which never stands still.
 func (m *machine) Suspend() bool {
-	if !m.standStill(suspended, sim.StateSuspended) {
+	if m.runsProgram() || !m.standStill(suspended, sim.StateSuspended) {
 		return false
 	}
 	if m.process != nil {

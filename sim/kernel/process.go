@@ -33,8 +33,11 @@ type process struct {
 
 	ready, begun   bool // it can run; it may
 	gone           bool // killed, or ended
-	held           bool // SIGSTOP is the last signal that it was to get
-	holdAfterClock bool // stop it once it has set its clock
+	held           bool // it is to stand still
+	holdAfterClock bool // hold it once it has set its clock
+
+	program bool          // its software is a program: then it stands still with all that the program started
+	left    chan struct{} // closed when the program has ended at the end of the drill
 }
 
 // start makes the process. It is called without the lock.
@@ -59,7 +62,7 @@ func (p *process) start(b birth) error {
 		p.kill()
 		m.w.aside(p.bury)
 	} else if p.held {
-		p.signal(unix.SIGSTOP)
+		p.hold(true)
 	}
 	m.w.mu.Unlock()
 	up := make(chan struct{})
@@ -79,6 +82,9 @@ func (p *process) spawn(b birth) (*line, *exec.Cmd, error) {
 	c.Args = []string{os.Args[0], "machine", p.m.name} // For ps; Host reads no arguments.
 	c.Env = hostEnvironment()
 	c.ExtraFiles = []*os.File{theirs}
+	if p.program {
+		c.ExtraFiles = append(c.ExtraFiles, p.m.log.file) // As logFD.
+	}
 	c.Stdout, c.Stderr = &p.tail, &p.tail
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}
 	if err := p.l.ns.Do(c.Start); err != nil {
@@ -112,6 +118,12 @@ func (p *process) listen(up chan struct{}) {
 		p.m.w.mu.Lock()
 		switch {
 		case p.gone:
+		case p.m.w.leaving && (err != nil || w.Stopped != nil):
+			p.gone = true
+			if p.left != nil {
+				close(p.left)
+			}
+		case p.m.w.leaving: // What still happens is for its log alone.
 		case err != nil:
 			p.died()
 		default:
@@ -135,7 +147,7 @@ func (p *process) listen(up chan struct{}) {
 // heard acts on a word. The process may be dead after that.
 func (p *process) heard(w *word) {
 	m := p.m
-	at := min(elapsed(w.At, m.w.epoch.Load(), m.w.scale), m.w.Now())
+	at := p.when(w.At)
 	switch {
 	case w.Failed != "":
 		m.w.fail(fmt.Errorf("machine %s: %s", m.name, w.Failed))
@@ -146,7 +158,7 @@ func (p *process) heard(w *word) {
 		}
 	case w.Clocked:
 		if p.holdAfterClock {
-			p.signal(unix.SIGSTOP)
+			p.hold(true)
 		}
 	case w.Bound != nil:
 		if a, err := netip.ParseAddr(w.Bound.Address); err == nil {
@@ -159,12 +171,23 @@ func (p *process) heard(w *word) {
 		if !p.gone {
 			m.stop(softwareStopped)
 		}
+	case w.Told != nil:
+		for _, t := range w.Told {
+			if !p.gone {
+				m.noteAt(p.when(t.At), t.Fact)
+			}
+		}
 	case w.Fact != nil:
 		m.noteAt(at, *w.Fact)
 		if w.Panicked != nil && !p.gone {
 			m.stop(softwareStopped)
 		}
 	}
+}
+
+// when is the true time at a moment that the process tells.
+func (p *process) when(at int64) time.Duration {
+	return min(elapsed(at, p.m.w.epoch.Load(), p.m.w.scale), p.m.w.Now())
 }
 
 // died is told that the process ended without a word.
@@ -202,12 +225,28 @@ func (p *process) order(o order) {
 	}
 }
 
-// signal stops the process, or lets it go on.
-func (p *process) signal(s unix.Signal) {
-	p.held = s == unix.SIGSTOP
-	if p.cmd != nil {
-		_ = unix.Kill(p.cmd.Process.Pid, s) // One that has just ended hears nothing.
+// hold lets the process stand still, or go on. One that looks after a program lets that stand still.
+func (p *process) hold(yes bool) {
+	p.held = yes
+	switch {
+	case p.cmd == nil:
+	case p.program:
+		p.order(order{Hold: &yes})
+	case yes:
+		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGSTOP) // One that has just ended hears nothing.
+	default:
+		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGCONT)
 	}
+}
+
+// dismiss asks a program that can hear it to end, and reports whether there is one.
+func (p *process) dismiss() bool {
+	if !p.program || !p.begun || p.gone || p.held {
+		return false
+	}
+	p.left = make(chan struct{})
+	p.order(order{Leave: true})
+	return true
 }
 
 // kill ends the process and its hold on the disk, at once: no call of it acts any more, and none is answered while it lives.

@@ -11,8 +11,8 @@ import (
 // diskAt is where a machine finds its disk.
 const diskAt = "/srv"
 
-// settleIn makes the mount namespace of this process that of a machine: the host's files can be read and nothing else; its own
-// disk is at /srv, and /run and /tmp are empty, in memory, and gone with it.
+// settleIn makes the mount namespace of this process that of a machine: the host's files can be read and nothing else, its own
+// disk is at /srv, and processes are its own.
 func settleIn(machine, disk string) error {
 	if err := unix.Sethostname([]byte(machine)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
@@ -29,13 +29,18 @@ func settleIn(machine, disk string) error {
 	if err := setReadOnly(diskAt, false); err != nil {
 		return err
 	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return nil
+}
+
+// emptyFolders gives a machine what software of ours may need: /run and /tmp are empty, in memory, and gone with it.
+func emptyFolders() error {
 	for _, at := range []string{store, "/run", "/tmp"} {
 		if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
 			return fmt.Errorf("mount a tmpfs at %s: %w", at, err)
 		}
-	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mount /proc: %w", err)
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type birth struct {
 	Scale    int64
 	Clock    sim.ClockState
 	Epoch    int64 // CLOCK_MONOTONIC at the start of the drill, in ns; 0: not yet known, and told by go
+
+	Program *nodes.Program // in place of a kind and its config
+	Hosts   []string       // lines of /etc/hosts
 }
 
 // order is what the harness says to a process after that.
@@ -35,6 +38,8 @@ type order struct {
 	Go    bool // the software may run
 	Epoch int64
 	Clock *sim.ClockState // the clock was changed
+	Hold  *bool           // the machine's program, and all that it started, stands still; or goes on
+	Leave bool            // the program is asked to end
 }
 
 // word is what a process says to the harness. Each but the answer to an order about the clock waits until it is done.
@@ -43,12 +48,19 @@ type word struct {
 	Clocked  bool // the clock was set
 	At       int64
 	Fact     *nodes.Fact
+	Told     []told // facts of a program, each with a time of its own
 	Bound    *binding
 	Stopped  *string // the software returned
 	Panicked *string // or ended by itself; the fact has the stack
 	Halt     bool
 	Reboot   bool
 	Failed   string // the process cannot be a machine
+}
+
+// told is a fact and when it was seen.
+type told struct {
+	At   int64
+	Fact nodes.Fact
 }
 
 // binding is an address that was taken or given up.

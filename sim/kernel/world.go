@@ -27,21 +27,23 @@ type World struct {
 	seed  uint64
 	scale int64
 
-	epoch  atomic.Int64  // CLOCK_MONOTONIC at time 0; 0: not begun
-	ended  atomic.Int64  // CLOCK_MONOTONIC at the close; 0: not closed
-	last   time.Duration // of the last event: the trace does not go back
-	timers timers
-	seq    uint64
-	wake   chan struct{} // there is a timer more, or a fault
-	fault  error
-	closed bool
-	late   time.Duration
+	epoch   atomic.Int64  // CLOCK_MONOTONIC at time 0; 0: not begun
+	ended   atomic.Int64  // CLOCK_MONOTONIC at the close; 0: not closed
+	last    time.Duration // of the last event: the trace does not go back
+	timers  timers
+	seq     uint64
+	wake    chan struct{} // there is a timer more, or a fault
+	fault   error
+	closed  bool
+	leaving bool // programs are asked to end: the trace is complete
+	late    time.Duration
 
 	network  *sim.Network
 	lan      *lan.Switch
 	segments []sim.Segment
 	machines []*machine
-	work     sync.WaitGroup // what goes on without the lock
+	logs     map[string][]byte // after Close
+	work     sync.WaitGroup    // what goes on without the lock
 }
 
 // New makes an empty world, in a process that Enter has put into namespaces of its own. Node clocks, link latencies and disks run
@@ -340,4 +342,6 @@ func (t *timers) Pop() any {
 	last := all[len(all)-1]
 	*t = all[:len(all)-1]
 	return last
+	w.farewell()
 }
+	w.keepLogs()

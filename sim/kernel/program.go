@@ -1,0 +1,283 @@
+//go:build linux
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"firedrill/nodes"
+	"firedrill/sim"
+)
+
+// grace is how long a program that is asked to end may take, in real time.
+const grace = 2 * time.Second
+
+// Where a command looks for programs, and what is its own on every machine.
+const (
+	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	homeAt     = "/run/home"
+)
+
+// surroundings is the environment of a command on a machine; p is the program of that machine, or nil.
+func surroundings(p *nodes.Program) []string {
+	all := map[string]string{"PATH": searchPath, "HOME": homeAt, "LANG": "C.UTF-8"}
+	if p != nil {
+		maps.Copy(all, p.Environment)
+	}
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, key+"="+all[key])
+	}
+	return list
+}
+
+// program is a foreign program in the process of its machine, which is the first one there: it starts it, reaps what is left
+// behind, and tells the harness what becomes of it.
+type program struct {
+	h    *host
+	spec *nodes.Program
+	out  *output
+	log  *logbook
+
+	mu       sync.Mutex
+	released *sync.Cond // held has become false
+	held     bool       // everything stands still
+	asked    bool       // to end
+	pid      int        // 0: does not run
+	waiting  map[int]chan unix.WaitStatus
+	warned   bool // that it cannot be found out whether it is ready
+}
+
+// liveAs is live for a machine whose software is a program.
+func (h *host) liveAs(b *birth) error {
+	log, err := openLogbook(os.NewFile(logFD, "log"))
+	if err != nil {
+		return err
+	}
+	p := &program{h: h, spec: b.Program, log: log, waiting: map[int]chan unix.WaitStatus{}}
+	p.released = sync.NewCond(&p.mu)
+	p.out = newOutput(log, b.Program.Ready.Log, h.say)
+	h.program, h.scale = p, b.Scale
+	if err := settleIn(b.Machine, b.Disk); err != nil {
+		return err
+	}
+	os.Clearenv()
+	for _, e := range surroundings(b.Program) {
+		key, value, _ := strings.Cut(e, "=")
+		if err := os.Setenv(key, value); err != nil {
+			return fmt.Errorf("set the environment: %w", err)
+		}
+	}
+	room, err := furnish(b)
+	if err != nil {
+		return err
+	}
+	wrong := room.lay(b.Program.Files)
+	room.scratch.Close()
+	go h.listen()
+	if err := h.tell(word{Ready: true}); err != nil {
+		return err
+	}
+	h.epoch = <-h.begin
+	p.live(wrong)
+	return nil
+}
+
+// live is one run of the program; wrong is why there can be none.
+func (p *program) live(wrong error) {
+	end := "cannot be started: "
+	if wrong != nil {
+		end += wrong.Error()
+	} else if ended, err := p.begin(); err != nil {
+		end += err.Error()
+	} else {
+		end = inWords(<-ended)
+	}
+	at := monotonic()
+	p.mu.Lock()
+	p.pid = 0
+	p.mu.Unlock()
+	_ = unix.Kill(-1, unix.SIGKILL) // What it left behind would run without anybody who looks after it.
+	p.out.drain()
+	p.log.note(p.h.now(), end)
+	p.h.say(word{At: at, Stopped: &end})
+}
+
+// begin starts the program and what watches it. Ended gets how it ends.
+func (p *program) begin() (ended chan unix.WaitStatus, err error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer write.Close()
+	p.log.note(p.h.now(), strings.Join(p.spec.Command, " "))
+	pid, ended, err := p.start(p.spec.Command, write)
+	if err != nil {
+		read.Close()
+		return nil, err
+	}
+	p.mu.Lock()
+	p.pid = pid
+	if p.asked {
+		p.askToEnd()
+	}
+	p.mu.Unlock()
+	go p.reap()
+	p.out.follow(read)
+	go p.watch()
+	return ended, nil
+}
+
+// start starts a command on the machine, as soon as it does not stand still.
+func (p *program) start(command []string, out *os.File) (pid int, ended chan unix.WaitStatus, err error) {
+	path, err := find(command[0])
+	if err != nil {
+		return 0, nil, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer null.Close()
+	if out == nil {
+		out = null
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.held {
+		p.released.Wait()
+	}
+	err = confined(func() (err error) {
+		pid, err = syscall.ForkExec(path, command, &syscall.ProcAttr{Dir: diskAt, Env: os.Environ(),
+			Files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	ended = make(chan unix.WaitStatus, 1)
+	p.waiting[pid] = ended
+	return pid, ended, nil
+}
+
+// find is the file of a program.
+func find(name string) (string, error) {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		name = filepath.Join(diskAt, name)
+	}
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path, nil
+	case !filepath.IsAbs(name):
+		return "", fmt.Errorf("%s is not in %s", name, os.Getenv("PATH"))
+	case errors.Is(err, os.ErrNotExist) && private(name):
+		return "", fmt.Errorf("there is no %s: of that folder a machine has one of its own", name)
+	}
+	return "", fmt.Errorf("%s: %w", name, errors.Unwrap(err))
+}
+
+// reap waits for every process that ends, whoever started it.
+func (p *program) reap() {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return // The program and all that it left behind are gone.
+		}
+		p.mu.Lock() // Start has told by then what it waits for.
+		ended := p.waiting[pid]
+		delete(p.waiting, pid)
+		p.mu.Unlock()
+		if ended != nil {
+			ended <- status
+		}
+	}
+}
+
+// inWords is how a process ended.
+func inWords(s unix.WaitStatus) string {
+	if s.Signaled() {
+		return "signal: " + s.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", s.ExitStatus())
+}
+
+// hold stops every process of the machine but this one, or lets them go on. The kernel does it to all of them at once: none is
+// born in between.
+func (p *program) hold(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = yes
+	if yes {
+		_ = unix.Kill(-1, unix.SIGSTOP) // Where there is none there is nothing to stop.
+		return
+	}
+	_ = unix.Kill(-1, unix.SIGCONT)
+	p.released.Broadcast()
+}
+
+// dismiss asks the program to end, and ends it after the grace period.
+func (p *program) dismiss() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.asked && p.pid != 0 {
+		p.askToEnd()
+	}
+	p.asked = true
+}
+
+// askToEnd is called with the lock.
+func (p *program) askToEnd() {
+	s, name := stopSignal(p.spec)
+	_ = unix.Kill(p.pid, s) // It is not reaped yet, or its end is known: live waits for this lock.
+	time.AfterFunc(grace, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.pid != 0 {
+			p.log.note(p.h.now(), fmt.Sprintf("has not ended within %s of %s, and is killed", grace, name))
+			_ = unix.Kill(-1, unix.SIGKILL)
+		}
+	})
+}
+
+// stopSignal is what asks a program to end, TERM where it does not say.
+func stopSignal(p *nodes.Program) (unix.Signal, string) {
+	name := p.StopSignal
+	if name == "" {
+		name = "TERM"
+	}
+	return unix.SignalNum("SIG" + name), name
+}
+
+// ready says that the program is ready.
+func (p *program) ready() { p.out.tell(nodes.Fact{Name: nodes.FactReady}) }
+
+// still reports whether the machine stands still.
+func (p *program) still() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+// warn puts a line of the harness's own among those of the program.
+func (p *program) warn(text string) { p.out.tell(warning(text)) }
+
+func warning(text string) nodes.Fact {
+	return nodes.Fact{Name: sim.FactLogLine, Value: text, Attrs: []nodes.Attr{{Key: "level", Value: "WARN"}}}
+}

@@ -1,0 +1,78 @@
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How often it is looked whether a program is ready, in real time. What costs a process is looked at less often.
+const (
+	lookEvery = 10 * time.Millisecond
+	runEvery  = 100 * time.Millisecond
+	runLimit  = 5 * time.Second // for one check by a command
+)
+
+// watch waits until the program is ready, and says so. A line of its output is waited for where that is read.
+func (p *program) watch() {
+	r := p.spec.Ready
+	switch {
+	case r.Log != "":
+	case r.Port != 0:
+		p.look(lookEvery, func() bool { return listening(r.Port) })
+	case r.File != "":
+		p.look(lookEvery, func() bool { _, err := os.Stat(r.File); return err == nil })
+	case len(r.Command) > 0:
+		p.look(runEvery, func() bool { return p.succeeds(r.Command) })
+	default:
+		p.ready()
+	}
+}
+
+// look looks until there is something to be seen. It ends with the process at the latest.
+func (p *program) look(every time.Duration, seen func() bool) {
+	for p.still() || !seen() {
+		time.Sleep(every)
+	}
+	p.ready()
+}
+
+// listening reports whether somebody on this machine listens at a TCP port. It is read from the kernel: a connection would
+// disturb a program that counts them.
+func listening(port int) bool {
+	suffix := fmt.Sprintf(":%04X", port)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table)
+		if err != nil {
+			continue // There is no such protocol.
+		}
+		for line := range strings.Lines(string(text)) {
+			const listen = "0A"
+			if f := strings.Fields(line); len(f) > 3 && f[3] == listen && strings.HasSuffix(f[1], suffix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// succeeds runs a command on the machine and reports whether its status is 0. One that cannot be run is told of once.
+func (p *program) succeeds(command []string) bool {
+	pid, ended, err := p.start(command, nil)
+	if err != nil {
+		if !p.warned {
+			p.warned = true
+			p.warn("the command that is to find out whether it is ready cannot be started: " + err.Error())
+		}
+		return false
+	}
+	limit := time.AfterFunc(runLimit, func() { _ = unix.Kill(-pid, unix.SIGKILL) }) // It leads a session of its own.
+	defer limit.Stop()
+	status := <-ended
+	return status.Exited() && status.ExitStatus() == 0
+}

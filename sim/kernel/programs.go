@@ -1,0 +1,102 @@
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"firedrill/sim"
+)
+
+// runsProgram reports whether the machine's software is one that nobody here wrote.
+func (m *machine) runsProgram() bool { return m.kind != nil && m.kind.Program != nil }
+
+// sayProgram tells a process what program to run, and where its output goes.
+func (m *machine) sayProgram(b *birth) error {
+	program := m.kind.Program(m.config)
+	if stop, name := stopSignal(&program); stop == 0 {
+		return fmt.Errorf("want a stop signal such as TERM or INT, have %q", name)
+	}
+	if len(program.Command) == 0 {
+		return fmt.Errorf("want a command: the program and its arguments")
+	}
+	b.Program, b.Hosts = &program, m.hosts()
+	if m.log != nil {
+		return nil
+	}
+	var err error
+	m.log, err = newLogbook()
+	return err
+}
+
+// hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this one shares a
+// segment with come first, since the first is the one that is tried.
+func (m *machine) hosts() []string {
+	var lines []string
+	for _, o := range m.w.machines {
+		var near, far []string
+		for _, i := range o.specs {
+			line := i.Address.Addr().String() + " " + o.name
+			if slices.ContainsFunc(m.specs, func(own sim.Interface) bool { return own.Segment == i.Segment }) {
+				near = append(near, line)
+			} else {
+				far = append(far, line)
+			}
+		}
+		lines = append(append(lines, near...), far...)
+	}
+	return lines
+}
+
+// farewellTime is how long the world waits for programs that were asked to end: a little longer than these may take.
+const farewellTime = grace + time.Second
+
+// farewell lets programs end in good order, all at once. What they do is for their logs alone: the drill is over.
+func (w *World) farewell() {
+	w.leaving = true
+	var all []*process
+	for _, m := range w.machines {
+		if p := m.process; p != nil && p.dismiss() {
+			all = append(all, p)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	for _, m := range w.machines {
+		if m.life != nil && m.life.own != nil {
+			m.life.own.Stop()
+		}
+	}
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	limit := time.After(farewellTime)
+	for _, p := range all {
+		select {
+		case <-p.left:
+		case <-limit:
+			return
+		}
+	}
+}
+
+// keepLogs reads the logs of all programs, whose processes have ended.
+func (w *World) keepLogs() {
+	w.logs = map[string][]byte{}
+	for _, m := range w.machines {
+		if m.log == nil {
+			continue
+		}
+		text, err := m.log.text()
+		if err != nil {
+			text = append(text, err.Error()...)
+		}
+		w.logs[m.name] = text
+		m.log.close()
+	}
+}
+
+// Logs are all that programs wrote, by their machines, after Close: of very much the beginning and the end.
+func (w *World) Logs() map[string][]byte { return w.logs }
