@@ -299,6 +299,7 @@ func (w *World) Close() error {
 	if w.closed {
 		return nil
 	}
+	w.farewell()
 	w.ended.Store(monotonic())
 	w.closed = true
 	for _, m := range w.machines {
@@ -307,6 +308,7 @@ func (w *World) Close() error {
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	w.work.Wait()
+	w.keepLogs()
 	if w.lan == nil {
 		return nil
 	}
@@ -342,6 +344,4 @@ func (t *timers) Pop() any {
 	last := all[len(all)-1]
 	*t = all[:len(all)-1]
 	return last
-	w.farewell()
 }
-	w.keepLogs()
