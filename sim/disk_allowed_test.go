@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
 	"github.com/spf13/afero"
 
 	"firedrill/nodes"
@@ -360,6 +363,17 @@ var powerWords = func() []any {
 // lively puts a small tree in front, so that few random words go to waste.
 func lively(steps []string) []string {
 	return append([]string{"mkdir /d", "mkdir /e", "create /a", "create /d/a", "sync /", "sync /d"}, steps...)
+}
+
+// hold checks a property of random sequences of up to most words. The seed is fixed, so that what fails once fails
+// again; what fails is shrunk by leaving words out.
+func hold(t *testing.T, words []any, tests, most int, property func(steps []string) string) {
+	t.Helper()
+	parameters := gopter.DefaultTestParametersWithSeed(20260105)
+	parameters.MinSuccessfulTests, parameters.MaxSize = tests, most
+	properties := gopter.NewProperties(parameters)
+	properties.Property(t.Name(), prop.ForAll(property, gen.SliceOf(gen.OneConstOf(words...))))
+	properties.TestingRun(t)
 }
 
 func TestDiskPowerLossKeepsTheSyncRules(t *testing.T) {

@@ -6,9 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/leanovate/gopter"
-	"github.com/leanovate/gopter/gen"
-	"github.com/leanovate/gopter/prop"
 	"github.com/spf13/afero"
 )
 
@@ -103,17 +100,6 @@ var scripts = map[string]string{
 		chtimes /d 7; info /d; open g /b w,create; stat g`,
 }
 
-// stepsOf splits a script at semicolons and ends of lines.
-func stepsOf(script string) []string {
-	var steps []string
-	for _, s := range strings.FieldsFunc(script, func(r rune) bool { return r == ';' || r == '\n' }) {
-		if s = strings.TrimSpace(s); s != "" {
-			steps = append(steps, s)
-		}
-	}
-	return steps
-}
-
 // disagreement is the first step that has another result on the simulated disk than on the real one, or "".
 func disagreement(steps []string, real *script) string {
 	sim := newScript(NewDisk(DiskSpec{}, nil).Fs(nil), "")
@@ -164,17 +150,6 @@ func vocabulary(paths, files []string) []any {
 		}
 	}
 	return all
-}
-
-// hold checks a property of random sequences of up to most words. The seed is fixed, so that what fails once fails
-// again; what fails is shrunk by leaving words out.
-func hold(t *testing.T, words []any, tests, most int, property func(steps []string) string) {
-	t.Helper()
-	parameters := gopter.DefaultTestParametersWithSeed(20260105)
-	parameters.MinSuccessfulTests, parameters.MaxSize = tests, most
-	properties := gopter.NewProperties(parameters)
-	properties.Property(t.Name(), prop.ForAll(property, gen.SliceOf(gen.OneConstOf(words...))))
-	properties.TestingRun(t)
 }
 
 func TestDiskAgreesWithLinuxAtRandom(t *testing.T) {

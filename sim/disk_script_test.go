@@ -256,3 +256,14 @@ func (s *script) closeAll() {
 		f.Close()
 	}
 }
+
+// stepsOf splits a script at semicolons and ends of lines.
+func stepsOf(script string) []string {
+	var steps []string
+	for _, s := range strings.FieldsFunc(script, func(r rune) bool { return r == ';' || r == '\n' }) {
+		if s = strings.TrimSpace(s); s != "" {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}

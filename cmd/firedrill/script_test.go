@@ -124,20 +124,6 @@ func cmdSettled(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mayEnter reports whether the kernel world can be entered here: user namespaces, TAP and FUSE devices.
-func mayEnter() bool {
-	c := exec.Command("true")
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET}
-	for _, device := range []string{"/dev/net/tun", "/dev/fuse"} {
-		f, err := os.OpenFile(device, os.O_RDWR, 0)
-		if err != nil {
-			return false
-		}
-		f.Close()
-	}
-	return c.Run() == nil
-}
-
 // cmdRepeat writes a file that holds a text N times: repeat N TEXT FILE. The text is written as in a Go string.
 func cmdRepeat(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
@@ -145,14 +131,6 @@ func cmdRepeat(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := strconv.Unquote(`"` + args[1] + `"`)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(text, n)), 0o644))
-}
-
-// cmdTmpfs makes a directory with a small disk of its own: tmpfs DIR SIZE.
-func cmdTmpfs(ts *testscript.TestScript, _ bool, args []string) {
-	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(dir, 0o755))
-	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
-	ts.Defer(func() { ts.Check(syscall.Unmount(dir, 0)) })
 }
 
 // cmdAppears waits for a file that a command in the background writes: appears PATTERN.

@@ -16,6 +16,7 @@ const (
 	udpMax     = 65507
 	udpBuffer  = 212_992 // bytes that wait to be read, unless told otherwise; more are dropped
 	udpLeast   = 2304    // the shortest buffer that there is
+	udpCut     = 0x20    // MSG_TRUNC of Linux, whatever this is played on
 )
 
 // udpConn implements transport.UDPConn and net.PacketConn.
@@ -219,7 +220,7 @@ func (u *udpConn) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr
 		return 0, 0, 0, nil, err
 	}
 	if n = copy(b, d.data); n < len(d.data) {
-		flags = syscall.MSG_TRUNC
+		flags = udpCut
 	}
 	return n, 0, flags, net.UDPAddrFromAddrPort(d.from), nil
 }
