@@ -6,6 +6,7 @@
 
 LINTER_VERSION := v2.15.0
 LINTER := .bin/golangci-lint-$(LINTER_VERSION)
+FUZZTIME := 10m
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +19,14 @@ drill: build ## play every shipped scenario in the virtual world
 
 check: lint test mutants drill ## all that CI runs, in this order
 
-lint: $(LINTER) ## format, import arrows, forbidden calls, common mistakes
+lint: $(LINTER) ## format, import arrows, forbidden calls, common mistakes, other systems
 	$(LINTER) run ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go build ./...
 
-test: ## unit, property, golden and script tests
-	go test ./...
+test: ## unit, property, golden and script tests; behind them, what was skipped and why
+	go run ./cmd/tests ./...
 
 mutants: ## plant every bug in testdata/mutants; fail if one survives
 	go run ./cmd/mutants
@@ -34,12 +38,11 @@ bench: ## benchmarks, one package after the other, with the ratios that the READ
 soak: ## look for two answers from one seed: 10,000 seeds, each played in two processes
 	go run ./cmd/soak
 
-fuzz: ## odd input for whatever reads scenarios, journals, HTTP and runs, ten minutes for each
-	go test ./scenarios -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10m -fuzzminimizetime 1s
-	go test ./nodes/journal -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 10m -fuzzminimizetime 1s
-	go test ./nodes/web -run '^$$' -fuzz '^FuzzServer$$' -fuzztime 10m -fuzzminimizetime 1s
-	go test ./nodes/web -run '^$$' -fuzz '^FuzzTransport$$' -fuzztime 10m -fuzzminimizetime 1s
-	go test ./reports -run '^$$' -fuzz '^FuzzDoctoredRun$$' -fuzztime 10m -fuzzminimizetime 1s
+fuzz: ## odd input for whatever reads what others wrote: every FuzzX there is, ten minutes for each
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sed 's|/[^/]*:func | |' | sort | while read -r folder name; do \
+		echo "$$folder $$name"; \
+		go test "$$folder" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s </dev/null || exit 1; \
+	done
 
 golden: ## rewrite the golden files; read the diff before committing it
 	UPDATE_GOLDEN=1 go test ./...
