@@ -20,9 +20,6 @@ func (b *builder) checkJoins() {
 			continue
 		}
 		var known []string
-		if b.draw.world == WorldKernel {
-			b.fault(joins.at, "the kernel world has no routed paths; want world: virtual")
-		}
 		for _, n := range joins.list() {
 			segment := b.segment(n.text)
 			switch {

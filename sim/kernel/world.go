@@ -52,11 +52,12 @@ func New(seed uint64, scale int) *World {
 	w := &World{Streams: sim.NewStreams(seed), seed: seed, scale: int64(max(1, scale)), wake: make(chan struct{}, 1),
 		network: sim.NewNetwork(seed)}
 	w.mu.Lock()
-	w.lan, w.fault = lan.New(lan.Options{Network: w.network, Lock: &w.mu, Now: w.Now, Scale: w.scale, Rand: w.Stream("switch")})
+	w.lan, w.fault = lan.New(lan.Options{Network: w.network, Lock: &w.mu, Now: w.Now, Scale: w.scale, Rand: w.Stream("switch"),
+		Owner: w.owner})
 	return w
 }
 
-// AddSegment implements sim.World. Segments that join others are for the virtual world.
+// AddSegment implements sim.World. A segment that joins others is added after them.
 func (w *World) AddSegment(s sim.Segment) error {
 	if w.fault != nil {
 		return w.fault
@@ -66,15 +67,18 @@ func (w *World) AddSegment(s sim.Segment) error {
 			return fmt.Errorf("segment %q is there already", s.Name)
 		}
 	}
-	switch {
-	case len(s.Joins) > 0:
-		return fmt.Errorf("segment %q: the kernel world has no routed paths", s.Name)
-	case !s.Subnet.Addr().Is4():
+	if len(s.Joins) == 0 && !s.Subnet.Addr().Is4() {
 		return fmt.Errorf("segment %q: want an IPv4 subnet, have %v", s.Name, s.Subnet)
+	}
+	if err := w.lan.AddSegment(s); err != nil {
+		return err
 	}
 	w.segments = append(w.segments, s)
 	w.network.AddSegment(s)
-	return w.lan.AddSegment(s)
+	for _, name := range s.Joins {
+		w.network.Attach(name, s.Name) // The router.
+	}
+	return nil
 }
 
 // AddMachine implements sim.World. Machines boot, all at once, before time 0 of the first Run.
@@ -150,8 +154,13 @@ func (w *World) Links(segment string) []*sim.Link { return w.network.Links(segme
 func (w *World) Reachable(segment, from, to string) bool {
 	a, b := w.machine(from), w.machine(to)
 	for _, s := range w.segments {
-		if (segment == "" || segment == s.Name) && w.network.Reachable(s.Name, from, to) &&
-			!a.unplugged[s.Name] && !b.unplugged[s.Name] {
+		switch {
+		case segment != "" && segment != s.Name:
+		case len(s.Joins) > 0:
+			if w.reachableVia(s, a, b) {
+				return true
+			}
+		case w.network.Reachable(s.Name, from, to) && !a.unplugged[s.Name] && !b.unplugged[s.Name]:
 			return true
 		}
 	}

@@ -13,11 +13,16 @@ import (
 // arrival is a frame on its way to one jack.
 type arrival struct {
 	from, to *jack
+	origin   *jack     // of the machine that sent it first, before any router
+	exit     *side     // where it leaves the routed part of its way; nil: it is not on one
 	link     *sim.Link // nil: the switch itself made the frame
 	cuts     int       // of the link, when it was sent
+	corrupt  bool      // a router will find out; a machine's kernel does by its checksums
 	frame    sim.Frame
 	wire     wire
 	kept     bool // the wire is this arrival's own, and not the room of the loop
+
+	act func(now time.Duration) // something to be done then, and no frame at all
 
 	due  time.Duration
 	next uint64 // of equal times the first sent arrives first

@@ -112,8 +112,8 @@ func TestLatency(t *testing.T) {
 // Where time runs faster, latencies are shorter.
 func TestScale(t *testing.T) {
 	start := time.Now()
-	r := newScaledRig(t, 2, sim.Condition{Latency: ptr(10 * time.Second)}, 100,
-		func() time.Duration { return 100 * time.Since(start) })
+	r := newScaledRig(t, 2, sim.Condition{Latency: ptr(time.Second)}, 10,
+		func() time.Duration { return 10 * time.Since(start) })
 	a, b := r.machines["a"], r.machines["b"]
 	ua, ub := a.listen(9), b.listen(9)
 	sent := time.Now()

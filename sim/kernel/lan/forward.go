@@ -18,7 +18,6 @@ type delivery struct {
 	fd   int
 	wire wire
 	own  *arrival // to be given back then; nil: the bytes are in the room of the loop
-	made string   // the segment, where the switch itself made the frame
 }
 
 // take sends what a machine's kernel has handed over on its ways.
@@ -30,19 +29,21 @@ func (s *Switch) take(p *Port, w wire) {
 	s.mu.Lock()
 	now := s.options.Now()
 	s.settle(now)
-	sent := p.plugged && !p.closed
-	if sent {
+	if p.plugged && !p.closed {
 		s.late.Frames++
 		s.direct = true
-		s.forward(now, p.jack, w)
+		s.emit(now, p.jack, w)
 		s.direct = false
 	}
 	s.mu.Unlock()
 	s.options.Lock.Unlock()
 	s.deliver()
-	if sent {
-		s.showWire(p.jack.segment.name, now, w)
-	}
+}
+
+// emit puts a frame on the wire at a jack.
+func (s *Switch) emit(now time.Duration, from *jack, w wire) {
+	s.showWire(from.segment.name, now, w)
+	s.forward(now, from, w)
 }
 
 // forward sends a frame where its address was last seen, and to everybody where that is not known or is that of many.
@@ -68,23 +69,30 @@ func (s *Switch) forward(now time.Duration, from *jack, w wire) {
 	}
 }
 
-// send gives a frame to a link, or each frame of a burst where it has a fate for each.
+// send gives a frame to the link between two jacks.
 func (s *Switch) send(now time.Duration, from, to *jack, frame sim.Frame, w wire) {
 	l := s.link(from, to)
 	if l == nil {
 		return // The world does not know the machine on this segment.
 	}
-	if frame.Count == 1 || frame.Size <= l.Burst(burstMax) {
-		s.passing = arrival{from: from, to: to, link: l, frame: frame, wire: w}
-		s.carry(now, &s.passing)
+	s.passing = arrival{from: from, origin: from, to: to, link: l, frame: frame, wire: w}
+	s.launch(now, &s.passing)
+}
+
+// launch gives a frame to its link, or each frame of a burst where that has a fate for each.
+func (s *Switch) launch(now time.Duration, a *arrival) {
+	if a.frame.Count == 1 || a.frame.Size <= a.link.Burst(burstMax) {
+		s.carry(now, a)
 		return
 	}
-	w.cut(s.scratch, func(one wire) {
-		part := frame
-		part.Count, part.Size = 1, max(etherMin, len(one.frame()))
-		whole := arrival{from: from, to: to, link: l, frame: part, wire: one}
-		s.carry(now, whole.keep())
+	whole := *a // What passes is overwritten meanwhile.
+	a.wire.cut(s.scratch, func(one wire) {
+		part := whole
+		part.wire = one
+		part.frame.Count, part.frame.Size = 1, max(etherMin, len(one.frame()))
+		s.carry(now, part.keep())
 	})
+	a.spent()
 }
 
 // carry lets the link decide a frame's fate.
@@ -105,8 +113,8 @@ func (s *Switch) carry(now time.Duration, a *arrival) {
 	}
 	if fate.Corrupt {
 		a = a.owned()
-		a.wire.finish()
-		if !a.wire.spoil(s.options.Rand) {
+		a.corrupt = true
+		if a.to.side == nil && !s.spoil(a) {
 			a.spent()
 			return
 		}
@@ -115,11 +123,16 @@ func (s *Switch) carry(now time.Duration, a *arrival) {
 		s.coming.add(a.keep(), fate.Copy)
 	}
 	if fate.Arrive <= now && s.direct {
-		a.due = now
-		s.arrive(a)
+		s.arrive(now, a)
 		return
 	}
 	s.coming.add(a.owned(), fate.Arrive)
+}
+
+// spoil corrupts a frame on its way to a machine, and reports whether its kernel will find out.
+func (s *Switch) spoil(a *arrival) bool {
+	a.wire.finish()
+	return a.wire.spoil(s.options.Rand)
 }
 
 // release sends on what a hold kept back. It is called with the world's lock held.
@@ -140,15 +153,28 @@ func (s *Switch) settle(now time.Duration) {
 	for a := s.coming.first(); a != nil && a.due <= now; a = s.coming.first() {
 		s.coming.remove()
 		s.late.Worst = max(s.late.Worst, now-a.due)
-		s.arrive(a)
+		if a.act != nil {
+			a.act(now)
+		} else {
+			s.arrive(now, a)
+		}
 	}
 }
 
 // arrive is the end of a frame's way.
-func (s *Switch) arrive(a *arrival) {
+func (s *Switch) arrive(now time.Duration, a *arrival) {
+	if a.link == nil {
+		s.showWire(a.to.segment.name, now, a.wire)
+	}
 	p := a.to.port
 	switch {
-	case a.link != nil && a.link.Severed(&a.frame, a.cuts), p == nil, !p.plugged:
+	case a.link != nil && a.link.Severed(&a.frame, a.cuts):
+		a.spent()
+	case a.exit != nil:
+		a.exit.leave(now, a)
+	case a.to.side != nil:
+		a.to.side.enter(now, a)
+	case p == nil, !p.plugged:
 		a.spent()
 	case p.frozen:
 		p.waiting = append(p.waiting, a.owned())
@@ -158,9 +184,6 @@ func (s *Switch) arrive(a *arrival) {
 		d := delivery{fd: p.tap.fd, wire: a.wire}
 		if a.kept {
 			d.own = a
-		}
-		if a.link == nil {
-			d.made = a.to.segment.name
 		}
 		s.ready = append(s.ready, d)
 	}
@@ -176,18 +199,39 @@ func (s *Switch) noteFlow(a *arrival) {
 	if t == nil || t.flags()&(tcpSYN|tcpACK) != tcpSYN|tcpACK {
 		return
 	}
-	s.flows[flow{netip.AddrPortFrom(p.to(), toPort(t)), netip.AddrPortFrom(p.from(), fromPort(t))}] = a.from.machine
+	s.flows[flow{netip.AddrPortFrom(p.to(), toPort(t)), netip.AddrPortFrom(p.from(), fromPort(t))}] = a.origin.machine
 }
 
-// showWire shows what a machine sent to whoever captures.
+// shownFrame waits to be shown to whoever captures, which is done without a lock.
+type shownFrame struct {
+	segment string
+	at      time.Duration
+	frame   []byte
+}
+
+// showWire takes down what was sent on a segment, for whoever captures.
 func (s *Switch) showWire(segment string, now time.Duration, w wire) {
-	take := s.show.Load()
-	if take == nil {
+	if s.show.Load() == nil {
 		return
 	}
 	w.cut(s.scratch, func(one wire) {
 		frame := make([]byte, max(etherMin, len(one.frame())))
 		copy(frame, one.frame())
-		(*take)(segment, now, frame)
+		s.shown = append(s.shown, shownFrame{segment, now, frame})
 	})
+}
+
+// showAll shows what was taken down. No lock is held.
+func (s *Switch) showAll() {
+	take := s.show.Load()
+	if take == nil {
+		return
+	}
+	s.mu.Lock()
+	all := s.shown
+	s.shown = nil
+	s.mu.Unlock()
+	for _, f := range all {
+		(*take)(f.segment, f.at, f.frame)
+	}
 }

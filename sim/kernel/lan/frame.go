@@ -82,6 +82,7 @@ type ip []byte
 func (p ip) header() int      { return int(p[0]&15) * 4 }
 func (p ip) total() int       { return int(binary.BigEndian.Uint16(p[2:])) }
 func (p ip) proto() byte      { return p[9] }
+func (p ip) ttl() byte        { return p[8] }
 func (p ip) from() netip.Addr { return netip.AddrFrom4([4]byte(p[12:16])) }
 func (p ip) to() netip.Addr   { return netip.AddrFrom4([4]byte(p[16:20])) }
 func (p ip) fragment() bool   { return binary.BigEndian.Uint16(p[6:])&0x3fff != 0 }
@@ -179,6 +180,12 @@ func (p ip) sealIP() {
 	h := p[:p.header()]
 	binary.BigEndian.PutUint16(h[10:], 0)
 	binary.BigEndian.PutUint16(h[10:], fold(sum(h, 0)))
+}
+
+// age counts one router more on the way of a packet.
+func (p ip) age() {
+	p[8]--
+	p.sealIP()
 }
 
 // sealTCP puts the checksum into the TCP segment of a packet.

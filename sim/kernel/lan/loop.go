@@ -45,7 +45,9 @@ func (s *Switch) run() {
 				s.abandon(p)
 			}
 		}
+		s.showAll()
 	}
+	s.showAll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.readable() // All are closed: they are taken away.
@@ -149,9 +151,6 @@ func (s *Switch) deliver() {
 			// An interface that the machine has set down hears nothing, and is no fault of ours.
 		default:
 			s.unwritten.Add(1)
-		}
-		if d.made != "" {
-			s.showWire(d.made, d.own.due, d.wire)
 		}
 		if d.own != nil {
 			d.own.spent()

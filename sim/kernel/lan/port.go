@@ -33,7 +33,7 @@ func (s *Switch) Attach(ns *netns.Namespace, segment, machine string, address ne
 	if !address.Addr().Is4() {
 		return nil, fmt.Errorf("attach %s to %s: want an IPv4 address, have %v", machine, segment, address)
 	}
-	t, err := newTap(ns, segment, hardwareOf(segment, machine), address)
+	t, err := newTap(ns, outfit{segment, hardwareOf(segment, machine), address, s.routes(segment), s.options.Scale})
 	if err != nil {
 		return nil, fmt.Errorf("attach %s to %s: %w", machine, segment, err)
 	}

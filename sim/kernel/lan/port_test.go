@@ -155,10 +155,15 @@ func TestAttachRefuses(t *testing.T) {
 		want string
 	}{
 		{sim.Segment{Name: lan0}, `segment "lan" is there already`},
+		{sim.Segment{Name: "far", Subnet: netip.MustParsePrefix("10.2.0.0/24")}, ""},
 		{sim.Segment{Name: "a-name-too-long-"}, `segment "a-name-too-long-": want a name of 1 to 15 bytes, which interfaces bear`},
-		{sim.Segment{Name: "wan", Joins: []string{lan0}}, `segment "wan" joins others; want a broadcast domain`},
+		{sim.Segment{Name: "wan", Joins: []string{lan0, "dmz"}}, `segment "wan" joins "dmz", which is no segment of its own`},
+		{sim.Segment{Name: "wan", Joins: []string{lan0, "far"}}, ""},
+		{sim.Segment{Name: "wan", Joins: []string{lan0, "far"}}, `segment "wan" is there already`},
+		{sim.Segment{Name: "way", Joins: []string{lan0, "wan"}}, `segment "way" joins "wan", which is no segment of its own`},
+		{sim.Segment{Name: "way", Joins: []string{"far", lan0}}, `segments "wan" and "way" join the same two; want one way between two segments`},
 	} {
-		if err := r.AddSegment(one.spec); err == nil || err.Error() != one.want {
+		if err := r.AddSegment(one.spec); err == nil && one.want != "" || err != nil && err.Error() != one.want {
 			t.Errorf("want %q, have %v", one.want, err)
 		}
 	}

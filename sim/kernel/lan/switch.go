@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,9 @@ type Options struct {
 	Now     func() time.Duration // true time; it takes no lock
 	Scale   int64                // by how much true time is faster than the kernel's; 0: 1
 	Rand    *rand.Rand           // of the switch alone: which port a broadcast reaches first, which bit is corrupted
+	// Owner is the machine on a segment that has an address, or "": whom a routed way leads to. It is called with Lock held, and
+	// only where segments are joined.
+	Owner func(segment string, address netip.Addr) string
 }
 
 // Switch carries frames between the machines of all segments.
@@ -38,6 +42,7 @@ type Switch struct {
 
 	mu       sync.Mutex // after Options.Lock, never before
 	segments []*segment
+	routers  []*router
 	ports    []*Port // whose devices are open
 	changed  bool    // the loop has to look at ports again
 	closed   bool
@@ -46,6 +51,7 @@ type Switch struct {
 	late     Lateness
 	lost     uint64 // frames that the kernels of ports now closed dropped
 	direct   bool   // the loop is at it: what arrives now, arrives without being kept
+	shown    []shownFrame
 
 	unwritten atomic.Uint64 // frames that a kernel did not take
 
@@ -89,19 +95,19 @@ func New(o Options) (*Switch, error) {
 	return s, nil
 }
 
-// AddSegment adds a broadcast domain.
+// AddSegment adds a broadcast domain, or a router between some that are there. The world's network has it too.
 func (s *Switch) AddSegment(spec sim.Segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.segment(spec.Name) != nil || slices.ContainsFunc(s.routers, func(r *router) bool { return r.name == spec.Name }):
+		return fmt.Errorf("segment %q is there already", spec.Name)
 	case len(spec.Joins) > 0:
-		return fmt.Errorf("segment %q joins others; want a broadcast domain", spec.Name)
+		return s.addRouter(spec)
 	case len(spec.Name) == 0 || len(spec.Name) >= unix.IFNAMSIZ:
 		return fmt.Errorf("segment %q: want a name of 1 to %d bytes, which interfaces bear", spec.Name, unix.IFNAMSIZ-1)
-	case s.segment(spec.Name) != nil:
-		return fmt.Errorf("segment %q is there already", spec.Name)
 	}
-	s.segments = append(s.segments, &segment{name: spec.Name, at: map[hardware]*jack{}})
+	s.segments = append(s.segments, &segment{name: spec.Name, subnet: spec.Subnet, at: map[hardware]*jack{}})
 	return nil
 }
 
@@ -168,17 +174,19 @@ func (s *Switch) wake() {
 
 // segment is one broadcast domain.
 type segment struct {
-	name  string
-	jacks []*jack
-	at    map[hardware]*jack // where an address was last seen
+	name   string
+	subnet netip.Prefix
+	jacks  []*jack
+	at     map[hardware]*jack // where an address was last seen
 }
 
-// jack is where a machine's cable goes in. It outlives the machine's boots.
+// jack is where a machine's cable goes in, or a router's. It outlives the machine's boots.
 type jack struct {
 	segment *segment
 	machine string
 	place   int         // among the jacks of the segment
 	port    *Port       // nil: the machine is off
+	side    *side       // of the router; nil: it is a machine's
 	links   []*sim.Link // to the jack of that place
 }
 
@@ -203,9 +211,16 @@ func (s *Switch) link(from, to *jack) *sim.Link {
 	l := from.links[to.place]
 	if l == nil {
 		if l = s.options.Network.Link(from.segment.name, from.machine, to.machine); l != nil {
-			l.Release = func() { s.release(l) }
+			s.tend(l)
 			from.links[to.place] = l
 		}
 	}
 	return l
+}
+
+// tend lets a link tell when what it held goes on.
+func (s *Switch) tend(l *sim.Link) {
+	if l.Release == nil {
+		l.Release = func() { s.release(l) }
+	}
 }

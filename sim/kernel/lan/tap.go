@@ -5,10 +5,8 @@ package lan
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -30,10 +28,17 @@ type tap struct {
 	index int             // of the interface there
 }
 
-// settings are what the kernel of a machine is told before it has an interface, and for all of its namespace. The last
-// word of each is its value. Some are of newer kernels, or of a part that may be left out; an older kernel behaves as
-// they say.
-var settings = []struct{ name, value string }{
+// outfit is what an interface is to have.
+type outfit struct {
+	name    string
+	mac     hardware
+	address netip.Prefix
+	routes  []route
+	scale   int64 // by how much true time is faster than the kernel's
+}
+
+// settings are what the kernel of a machine is told before it has an interface, and for all of its namespace.
+var settings = []setting{
 	{"ipv6/conf/all/disable_ipv6", "1"},
 	{"ipv6/conf/default/disable_ipv6", "1"},
 	{"ipv4/conf/all/arp_ignore", "1"}, // An address is answered for on its own segment alone.
@@ -46,23 +51,20 @@ var settings = []struct{ name, value string }{
 }
 
 // newTap makes an interface, with its address, and sets it up.
-func newTap(ns *netns.Namespace, name string, mac hardware, address netip.Prefix) (*tap, error) {
+func newTap(ns *netns.Namespace, o outfit) (*tap, error) {
 	t := &tap{fd: -1}
 	err := ns.Do(func() error {
-		for _, s := range settings {
-			err := os.WriteFile("/proc/sys/net/"+s.name, []byte(s.value), 0)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		if err := t.open(name); err != nil {
+		if err := tell(append(timing(o.scale), settings...)); err != nil {
 			return err
 		}
-		return t.furnish(name, mac, address)
+		if err := t.open(o.name); err != nil {
+			return err
+		}
+		return t.furnish(o)
 	})
 	if err != nil {
 		t.close()
-		return nil, fmt.Errorf("make interface %s: %w", name, err)
+		return nil, fmt.Errorf("make interface %s: %w", o.name, err)
 	}
 	return t, nil
 }
@@ -89,32 +91,54 @@ func (t *tap) open(name string) error {
 }
 
 // furnish gives the interface what it has, with the calling thread in its namespace.
-func (t *tap) furnish(name string, mac hardware, address netip.Prefix) error {
+func (t *tap) furnish(o outfit) error {
 	var err error
 	if t.inner, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("open a netlink socket: %w", err)
 	}
-	device, err := t.inner.LinkByName(name)
+	device, err := t.inner.LinkByName(o.name)
 	if err != nil {
 		return err
 	}
 	t.index = device.Attrs().Index
-	own := &netlink.Addr{IPNet: &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}}
+	own := &netlink.Addr{IPNet: network(o.address)}
 	for _, step := range []struct {
 		what string
 		do   func() error
 	}{
-		{"hardware address", func() error { return t.inner.LinkSetHardwareAddr(device, mac[:]) }},
+		{"hardware address", func() error { return t.inner.LinkSetHardwareAddr(device, o.mac[:]) }},
 		{"mtu", func() error { return t.inner.LinkSetMTU(device, mtu) }},
 		{"txqueuelen", func() error { return t.inner.LinkSetTxQLen(device, queueLen) }},
-		{"address " + address.String(), func() error { return t.inner.AddrAdd(device, own) }},
+		{"ARP", func() error { return timeARP(t.index, o.scale) }},
+		{"address " + o.address.String(), func() error { return t.inner.AddrAdd(device, own) }},
 		{"up", func() error { return t.inner.LinkSetUp(device) }},
+		{"routes", func() error { return t.lead(o.routes) }},
 	} {
 		if err := step.do(); err != nil {
 			return fmt.Errorf("set %s: %w", step.what, err)
 		}
 	}
 	return nil
+}
+
+// lead tells the machine's kernel the ways to other segments, and where the routers are. What is on one of its own segments is
+// reached there: those routes are better. Of two ways to a segment the one that was told first is taken.
+func (t *tap) lead(routes []route) error {
+	for _, r := range routes {
+		way := &netlink.Route{LinkIndex: t.index, Dst: network(r.to), Gw: r.via.AsSlice(), Flags: int(netlink.FLAG_ONLINK), Priority: 1}
+		at := &netlink.Neigh{LinkIndex: t.index, IP: r.via.AsSlice(), HardwareAddr: r.at[:], State: netlink.NUD_PERMANENT}
+		if err := t.inner.NeighSet(at); err != nil {
+			return fmt.Errorf("neighbour %v: %w", r.via, err)
+		}
+		if err := t.inner.RouteAdd(way); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("to %v: %w", r.to, err)
+		}
+	}
+	return nil
+}
+
+func network(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
 }
 
 // carrier says whether there is a cable in it.

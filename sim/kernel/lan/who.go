@@ -30,7 +30,7 @@ func (p *Port) Who(address netip.Addr) (answers func() []string) {
 	q := &question{address: address}
 	p.asked = append(p.asked, q)
 	if p.plugged {
-		p.s.forward(p.s.options.Now(), p.jack, p.request(address))
+		p.s.emit(p.s.options.Now(), p.jack, p.request(address))
 		p.s.wake()
 	}
 	return func() []string {
