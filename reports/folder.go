@@ -140,8 +140,8 @@ func inside(o *scenarios.Outcome) string {
 // reading or not.
 const playsInFull = 100
 
-// Write writes run.json of a play and, where trace says so, its trace.jsonl. Without, one that an
-// earlier play left is taken away: it is not the trace of this one. Of a long batch only plays with a
+// Write writes run.json of a play, MACHINE.log of each that ran a foreign program and, where trace says so, its trace.jsonl.
+// What an earlier play left of these is taken away: it is not of this one. Of a long batch only plays with a
 // trace are written; each has a line in plays.jsonl and a place in the figures of the report.
 func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	run := NewRun(o)
@@ -157,7 +157,7 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	f.wall = append(f.wall, wallTime{o.Scenario.Case, o.Scenario.Seed, o.Wall.Seconds()})
 	dir := f.Play(o)
 	if !trace && f.plays > playsInFull {
-		return errors.Join(full, removePlay(dir)) // An earlier batch may have left one.
+		return errors.Join(full, removePlay(dir, o)) // An earlier batch may have left one.
 	}
 	f.results.keep(&run)
 	return errors.Join(full, writePlay(dir, o, &run, trace))
@@ -176,11 +176,15 @@ func (f *Folder) note(d Digest) error {
 }
 
 // removePlay takes away the files of one play, and its folder if nobody else has put anything there.
-func removePlay(dir string) error {
+func removePlay(dir string, o *scenarios.Outcome) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, name := range []string{runFile, traceFile} {
+	names := []string{runFile, traceFile}
+	for _, m := range o.Scenario.Machines {
+		names = append(names, m.Name+logSuffix)
+	}
+	for _, name := range names {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -196,23 +200,38 @@ func writePlay(dir string, o *scenarios.Outcome, run *Run, trace bool) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, traceFile)
+	var events []byte
 	if trace && o.Run != nil {
 		var b strings.Builder
 		if err := WriteTrace(&b, o.Run.Events); err != nil {
 			return err
 		}
-		if err := replace(name, []byte(b.String())); err != nil {
+		events = []byte(b.String())
+	}
+	if err := writeOrRemove(filepath.Join(dir, traceFile), events); err != nil {
+		return err
+	}
+	for _, m := range o.Scenario.Machines {
+		if err := writeOrRemove(filepath.Join(dir, m.Name+logSuffix), o.Logs[m.Name]); err != nil {
 			return err
 		}
-	} else if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	text, err := encode(run, "  ")
 	if err != nil {
 		return err
 	}
 	return replace(filepath.Join(dir, runFile), text)
+}
+
+// writeOrRemove writes a file; where text is nil it takes away one that is there.
+func writeOrRemove(name string, text []byte) error {
+	if text != nil {
+		return replace(name, text)
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // AddRange notes what the whole range of seeds of a case did not show.

@@ -84,6 +84,7 @@ const (
 	playsFile = "plays.jsonl"
 	runFile   = "run.json"
 	traceFile = "trace.jsonl"
+	logSuffix = ".log" // after the name of a machine
 	// partSuffix is that of a plays.jsonl of which the batch is not over yet, or never was.
 	partSuffix = ".part"
 )

@@ -283,6 +283,27 @@ func TestMomentsTellTheTimeAsScenariosDo(t *testing.T) {
 	}
 }
 
+// What programs wrote lies beside run.json, each machine's in a file of its own, and goes with the play.
+func TestLogsOfPrograms(t *testing.T) {
+	f, err := NewPlainFolder(t.TempDir(), "healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := passed("healthy", 1)
+	o.Scenario.Machines = []scenarios.Machine{{Name: "one"}, {Name: "two"}}
+	for _, logs := range []map[string][]byte{{"one": []byte("first\n"), "two": []byte("second\n")}, {"two": []byte("second\n")}} {
+		o.Logs = logs
+		if err := f.Write(o, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"one", "two"} {
+			if have, _ := os.ReadFile(filepath.Join(f.Play(o), name+".log")); string(have) != string(logs[name]) {
+				t.Errorf("want %q of %s, have %q", logs[name], name, have)
+			}
+		}
+	}
+}
+
 func TestTraceOfAnEarlierPlayIsTakenAway(t *testing.T) {
 	f, err := NewPlainFolder(t.TempDir(), "healthy")
 	if err != nil {

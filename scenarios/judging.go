@@ -6,6 +6,7 @@ import (
 
 	"firedrill/faults"
 	"firedrill/scenarios/expect"
+	"firedrill/sim"
 )
 
 // judge comes to the verdict on a run.
@@ -14,6 +15,9 @@ func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
 	j := expect.Judge(run, cat.Claims, p.Expect, cat.Hazards)
 	o := &Outcome{Scenario: p.Scenario, Verdict: j.Verdict, Hash: p.hash, Virtual: run.End, Run: run, Judgement: &j, Err: p.fault,
 		Undocumented: slices.Sorted(slices.Values(j.Undocumented))}
+	if w, keeps := p.world.(sim.Logkeeper); keeps {
+		o.Logs = w.Logs()
+	}
 	claims := 0
 	for i, c := range j.Claims {
 		one := Judged{Name: c.Claim, Text: c.Claim, Asked: c.Asked, Finding: c.Finding}

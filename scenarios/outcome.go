@@ -21,6 +21,7 @@ type Outcome struct {
 	Misses       []string
 	Undocumented []string // options and inferred hazards that were exercised, sorted
 	Run          *expect.Run
+	Logs         map[string][]byte // what foreign programs wrote, by machine
 	// Judgement is what judging came to, as Claims and Misses tell it; a batch is judged on those of its plays. Nil: not judged.
 	Judgement *expect.Judgement
 	// Err is a fault of firedrill itself, or code of a node that no run can go on with (a spin, a foreign goroutine). The verdict is

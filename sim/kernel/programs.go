@@ -98,5 +98,5 @@ func (w *World) keepLogs() {
 	}
 }
 
-// Logs are all that programs wrote, by their machines, after Close: of very much the beginning and the end.
+// Logs implements sim.Logkeeper: up to 8 MiB from the beginning of each log, and as much from its end.
 func (w *World) Logs() map[string][]byte { return w.logs }
