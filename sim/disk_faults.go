@@ -299,8 +299,11 @@ func (d *Disk) lies(c *call) *DiskImposition {
 
 // rot turns over a bit of a stretch of a file, for good: no sync and no power loss brings it back.
 func (d *Disk) rot(c *call, n *inode, off int64, length int) {
+	if length == 0 {
+		return // There is nothing to turn over: the end of a file is read, and no operation for this.
+	}
 	i := d.struck(DiskBitRot, c)
-	if i == nil || length == 0 {
+	if i == nil {
 		return
 	}
 	bit := d.rand.Int64N(int64(length) * 8)

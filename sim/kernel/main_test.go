@@ -10,10 +10,11 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/internal/conform"
 )
 
 func TestMain(m *testing.M) {
-	Host(beaconKind)
+	Host(beaconKind, conform.DrillKind)
 	if os.Getenv(victimKey) != "" {
 		beVictim()
 	}

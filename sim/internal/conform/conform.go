@@ -30,6 +30,7 @@ type Row struct {
 	name           string
 	server, client func(*side)
 	alone          func(*side)
+	drill          func(*drill) // in place of these
 
 	// Where the worlds differ on purpose, reason says why, and virtual and linux are what each of them shows.
 	reason, virtual, linux string
@@ -60,15 +61,26 @@ var golden string
 // goldenPath is where the test of the virtual world finds the golden file, to rewrite it.
 const goldenPath = "../internal/conform/testdata/conformance.golden"
 
+// table is rows with the file that shows what they show.
+type table struct {
+	rows   []Row
+	golden string
+	path   string // where the test of the virtual world finds the golden file, to rewrite it
+}
+
 // Test plays the table in a world, by a function that plays one row and returns what it shows. With UPDATE_GOLDEN the virtual
 // world rewrites the golden file, by which the other one is judged.
 func Test(t *testing.T, w World, play func(t *testing.T, r Row) string) {
+	table{Table(), golden, goldenPath}.test(t, w, play)
+}
+
+func (a table) test(t *testing.T, w World, play func(t *testing.T, r Row) string) {
 	defer syscall.Umask(syscall.Umask(0o022)) // That of the virtual machines.
 	var file bytes.Buffer
-	sections, names := readGolden(), map[string]bool{}
+	sections, names := readGolden(a.golden), map[string]bool{}
 	update := w == Virtual && os.Getenv("UPDATE_GOLDEN") != ""
 	played, differ := 0, 0
-	for _, r := range Table() {
+	for _, r := range a.rows {
 		if names[r.name] {
 			t.Errorf("two rows are called %q", r.name)
 		}
@@ -90,14 +102,14 @@ func Test(t *testing.T, w World, play func(t *testing.T, r Row) string) {
 			}
 		})
 	}
-	t.Logf("%s: %d of %d rows are played; %d are said to differ for a reason", w, played, len(Table()), differ)
+	t.Logf("%s: %d of %d rows are played; %d are said to differ for a reason", w, played, len(a.rows), differ)
 	switch {
-	case played < len(Table()) || t.Failed():
+	case played < len(a.rows) || t.Failed():
 	case update:
-		if err := os.WriteFile(goldenPath, file.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(a.path, file.Bytes(), 0o644); err != nil {
 			t.Error(err)
 		}
-	case file.String() != golden:
+	case file.String() != a.golden:
 		t.Error("the golden file has rows that are not in the table, or in another order")
 	}
 }
@@ -125,8 +137,8 @@ func (r Row) section(shown string) string {
 	return fmt.Sprintf("# %s\n%slinux, which differs: %s\n%s\n", r.name, r.virtual, r.reason, r.linux)
 }
 
-// readGolden is the golden file by the names of the rows.
-func readGolden() map[string]string {
+// readGolden is a golden file by the names of the rows.
+func readGolden(golden string) map[string]string {
 	sections := map[string]string{}
 	for _, s := range strings.Split("\n"+golden, "\n# ")[1:] {
 		name, _, _ := strings.Cut(s, "\n")
