@@ -4,10 +4,43 @@ package kernel
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
+
+// processesMax is how many processes and threads a machine with a program may have, where the kernel can count them by PID
+// namespace. There is no other way: a limit by user does not hold for root, and would count other machines.
+const processesMax = 4096
+
+// keepInBounds sees to it that a program that runs wild harms the host as little as can be. Its machine inherits all of it.
+func keepInBounds() error {
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil { // The first to go when memory runs out.
+		return err
+	}
+	// A core would be handed to the host, wherever the host's settings say. With 1 it never is: 0 would allow pipes.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
+		return err
+	}
+	if !countsByNamespace() {
+		return nil
+	}
+	return os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(processesMax)), 0)
+}
+
+// countsByNamespace reports whether pid_max is one of the PID namespace, as since Linux 6.14. It cannot be tried: elsewhere it is
+// the host's.
+func countsByNamespace() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return n == 2 && (major > 6 || major == 6 && minor >= 14)
+}
 
 // denied are the capabilities that a command on a machine does not get, though it is root there: those by which it could undo
 // what keeps the host's files from it, look into the process that looks after it, or turn to devices of the host.

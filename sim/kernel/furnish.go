@@ -43,6 +43,7 @@ func private(path string) bool {
 type room struct {
 	scratch *os.File // the root of what is in memory
 	mirrors int
+	old     string // where the root before this one is mounted still; "": there is none
 }
 
 // furnish makes the mount namespace of this process, which has settled in, one for a program: the host's files can be read, a
@@ -249,10 +250,8 @@ func readOnlyKernel() error {
 	if err := setReadOnly(ownNetwork, false); err != nil {
 		return err
 	}
-	// The host's shows the host's interfaces. Where there can be no other it stays.
-	if unix.Mount("sysfs", "/sys", "sysfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "") == nil {
-		return nil
-	}
+	// The host's /sys shows the host's interfaces. Where there can be no other, that one stays: it cannot be written to either.
+	_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	return nil
 }
 
@@ -314,7 +313,7 @@ func nearest(path string) string {
 // be added.
 func (r *room) mirror(path string) error {
 	if path == "/" {
-		return errors.New("a machine cannot have a folder at / that the host has not")
+		return r.mirrorRoot()
 	}
 	old, err := os.Open(path)
 	if err != nil {
@@ -337,8 +336,52 @@ func (r *room) mirror(path string) error {
 	if err := bind(own, path); err != nil {
 		return err
 	}
+	return showAll(fmt.Sprintf("/proc/self/fd/%d", old.Fd()), path, entries)
+}
+
+// mirrorRoot does to the root folder what mirror does to others. One that covered the root would not be seen: it takes its place.
+func (r *room) mirrorRoot() error {
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		return err
+	}
+	root, err := r.folder("root", 0o755)
+	if err != nil {
+		return err
+	}
+	if err := bind(root, root); err != nil {
+		return err
+	}
+	if err := showAll("/", root, entries); err != nil {
+		return err
+	}
+	const old = ".old"
+	if err := makeFolder(filepath.Join(root, old), 0o700); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(root, filepath.Join(root, old)); err != nil {
+		return fmt.Errorf("change the root folder: %w", err)
+	}
+	r.old = "/" + old
+	return os.Chdir("/")
+}
+
+// close lets go of what the furnishing needed.
+func (r *room) close() error {
+	r.scratch.Close()
+	if r.old == "" {
+		return nil
+	}
+	if err := unix.Unmount(r.old, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount the host's root folder: %w", err)
+	}
+	return os.Remove(r.old)
+}
+
+// showAll shows what lies in a folder in another one too.
+func showAll(from, at string, entries []fs.DirEntry) error {
 	for _, e := range entries {
-		if err := show(fmt.Sprintf("/proc/self/fd/%d/%s", old.Fd(), e.Name()), filepath.Join(path, e.Name()), e.Type()); err != nil {
+		if err := show(filepath.Join(from, e.Name()), filepath.Join(at, e.Name()), e.Type()); err != nil {
 			return err
 		}
 	}

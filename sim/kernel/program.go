@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,7 +71,11 @@ func (h *host) liveAs(b *birth) error {
 	p.released = sync.NewCond(&p.mu)
 	p.out = newOutput(log, b.Program.Ready.Log, h.say)
 	h.program, h.scale = p, b.Scale
+	signal.Notify(make(chan os.Signal, 1)) // None that a program sends to this process ends it.
 	if err := settleIn(b.Machine, b.Disk); err != nil {
+		return err
+	}
+	if err := keepInBounds(); err != nil {
 		return err
 	}
 	os.Clearenv()
@@ -85,7 +90,9 @@ func (h *host) liveAs(b *birth) error {
 		return err
 	}
 	wrong := room.lay(b.Program.Files)
-	room.scratch.Close()
+	if err := room.close(); err != nil {
+		return err
+	}
 	go h.listen()
 	if err := h.tell(word{Ready: true}); err != nil {
 		return err
