@@ -40,6 +40,9 @@ func newDigest(p *Play) Digest {
 			}
 		}
 	}
+	if p.Doubt != "" {
+		d.Failed = append(d.Failed, "world")
+	}
 	if len(p.Missed) > 0 {
 		d.Failed = append(d.Failed, "step")
 	}

@@ -124,6 +124,8 @@ func (r *Run) Headline() Headline {
 	case r.Error != "":
 		h.What, _, _ = strings.Cut(r.Error, "\n")
 		h.Why = "a fault of firedrill itself, or code that no run can go on with"
+	case r.Doubt != "":
+		h.What = "Nothing was shown: " + r.Doubt
 	case r.Verdict == expect.Pass:
 		h.What = fmt.Sprintf("Nothing broke: %s held", number(r.judged(), "claim"))
 	case f.Claim >= 0:

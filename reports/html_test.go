@@ -105,7 +105,7 @@ func TestHostileTextsStayTexts(t *testing.T) {
 	} {
 		o := dualWriters(4)
 		o.Scenario.Name, o.Scenario.Case, o.Scenario.Covers = evil, evil, []string{evil}
-		o.Undocumented, o.Misses = []string{evil}, []string{evil}
+		o.Undocumented, o.Misses, o.Doubt = []string{evil}, []string{evil}, evil
 		for i := range o.Claims {
 			o.Claims[i].Name, o.Claims[i].Text, o.Claims[i].Evidence = evil, evil, []string{evil}
 			o.Claims[i].Measures = []expect.Measure{{Name: evil, Value: 1, Unit: evil}}

@@ -17,12 +17,15 @@ type Play struct {
 	Name           string         `json:"name"` // the scenario's
 	Case           string         `json:"case"` // NAME/VALUE/..; as `firedrill run` takes it
 	Seed           uint64         `json:"seed"`
+	World          string         `json:"world"`
+	TimeScale      int            `json:"time_scale,omitempty"` // of the kernel world
 	Verdict        expect.Verdict `json:"verdict"`
 	Hash           string         `json:"hash"` // 16 hexadecimal digits
 	VirtualSeconds Seconds        `json:"virtual_seconds"`
 	WallSeconds    float64        `json:"wall_seconds,omitempty"` // never in a file that has to be the same each time
 	Claims         []Claim        `json:"claims"`
 	Undocumented   []string       `json:"undocumented"`
+	Doubt          string         `json:"doubt,omitempty"`  // why the world was not what it is to be: the play shows nothing
 	Missed         []string       `json:"missed,omitempty"` // steps that hit nothing, or whose time never came
 	Error          string         `json:"error,omitempty"`  // a fault of firedrill itself
 }
@@ -116,7 +119,11 @@ func NewPlay(o *scenarios.Outcome) Play {
 	p := Play{
 		Name: o.Scenario.Name, Case: o.Scenario.Case, Seed: o.Scenario.Seed, Verdict: o.Verdict,
 		Hash: fmt.Sprintf("%016x", o.Hash), VirtualSeconds: Seconds(o.Virtual),
-		Claims: []Claim{}, Undocumented: append([]string{}, o.Undocumented...), Missed: o.Misses,
+		Claims: []Claim{}, Undocumented: append([]string{}, o.Undocumented...), Doubt: o.Doubt, Missed: o.Misses,
+		World: o.Scenario.World,
+	}
+	if p.World == scenarios.WorldKernel {
+		p.TimeScale = int(o.Scenario.TimeScale)
 	}
 	if o.Err != nil {
 		p.Error = o.Err.Error()

@@ -56,6 +56,9 @@ func (j *JUnit) Add(o *scenarios.Outcome, again string) {
 		}
 		s.add(o, claim, c.Verdict, c.Evidence, again)
 	}
+	if o.Doubt != "" {
+		s.add(o, "world", expect.Inconclusive, []string{o.Doubt}, again)
+	}
 	if len(o.Misses) > 0 {
 		s.add(o, "steps", expect.Vacuous, o.Misses, again)
 	}

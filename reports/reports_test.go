@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func dualWriters(seed uint64) *scenarios.Outcome {
 		"nas-a accepted 1702 writes, nas-b 566",
 	}
 	return &scenarios.Outcome{
-		Scenario: &scenarios.Scenario{Name: "heartbeat-cut", Case: "heartbeat-cut/long", Seed: seed,
+		Scenario: &scenarios.Scenario{Name: "heartbeat-cut", Case: "heartbeat-cut/long", Seed: seed, World: scenarios.WorldVirtual,
 			Covers: []string{"SD-07", "HZ-D1"}},
 		Verdict: expect.Violation, Hash: 0x1234, Virtual: 70 * time.Minute, Wall: 500 * time.Millisecond,
 		Claims: []scenarios.Judged{
@@ -89,8 +90,8 @@ func dualWriters(seed uint64) *scenarios.Outcome {
 }
 
 func passed(name string, seed uint64) *scenarios.Outcome {
-	return &scenarios.Outcome{Scenario: &scenarios.Scenario{Name: name, Case: name, Seed: seed}, Verdict: expect.Pass,
-		Virtual: time.Hour, Wall: 300 * time.Millisecond, Run: &expect.Run{}}
+	return &scenarios.Outcome{Scenario: &scenarios.Scenario{Name: name, Case: name, Seed: seed, World: scenarios.WorldVirtual},
+		Verdict: expect.Pass, Virtual: time.Hour, Wall: 300 * time.Millisecond, Run: &expect.Run{}}
 }
 
 func vacuous(seed uint64) *scenarios.Outcome {
@@ -128,6 +129,36 @@ func TestTextReport(t *testing.T) {
 		if n := utf8.RuneCountInString(line); n > 80 {
 			t.Errorf("%d columns wide: %s", n, line)
 		}
+	}
+}
+
+// A run in a world that was not what it is to be is told as inconclusive by that, in every report, whatever its claims say.
+func TestDoubtIsTheFirstThingTold(t *testing.T) {
+	const doubt = "the world was late by 171ms"
+	o := passed("cable", 1)
+	o.Scenario.World, o.Scenario.TimeScale = scenarios.WorldKernel, 20
+	o.Verdict, o.Doubt = expect.Inconclusive, doubt
+	found := failures(o)
+	if len(found) != 1 || found[0].Verdict != expect.Inconclusive || found[0].What != "world" || found[0].Evidence[0] != doubt {
+		t.Errorf("text: have %+v", found)
+	}
+	run := NewRun(o)
+	if d := newDigest(&run.Play); !slices.Contains(d.Failed, "world") || run.World != "kernel" || run.TimeScale != 20 {
+		t.Errorf("JSON: have %+v, %s at %dx", d, run.World, run.TimeScale)
+	}
+	if h := run.Headline(); h.What != "Nothing was shown: "+doubt {
+		t.Errorf("headline: have %q", h.What)
+	}
+	page := html(t, asResults("cable", o))
+	for _, want := range []string{doubt, "in the kernel world at 20x"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page: want %q", want)
+		}
+	}
+	j := new(JUnit)
+	j.Add(o, "again")
+	if cases, _ := readJUnit(t, j); cases["cable world"] != "error" {
+		t.Errorf("JUnit: have %v", cases)
 	}
 }
 

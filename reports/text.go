@@ -132,6 +132,9 @@ func failures(o *scenarios.Outcome) []*Failure {
 			add(c.Verdict, c.Name, c.Evidence, around(o.Run, c.Breaches))
 		}
 	}
+	if o.Doubt != "" {
+		add(expect.Inconclusive, "world", []string{o.Doubt}, nil)
+	}
 	for _, miss := range o.Misses {
 		add(expect.Vacuous, "step", []string{miss}, nil)
 	}

@@ -32,6 +32,7 @@ func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
 		}
 		o.Claims = append(o.Claims, one)
 	}
+	o.Doubt = run.Doubt
 	// What vacuous claims say stands with them already.
 	o.Misses = j.Vacuous[:len(j.Vacuous)-claims]
 	return o

@@ -16,8 +16,10 @@ type Outcome struct {
 	Wall     time.Duration // what the play took in life
 	// Claims are those that the file asks for, in its order, then the standing ones.
 	Claims []Judged
-	// Misses say why the run is vacuous or inconclusive, where no claim does: a step that nobody answered to, a fact that
-	// never came, a fault that hit nothing.
+	// Doubt says why the world was not what it is to be, so that the run shows nothing whatever its claims say; else "".
+	Doubt string
+	// Misses say why the run is vacuous, where no claim does: a step that nobody answered to, a fact that never came, a fault that
+	// hit nothing.
 	Misses       []string
 	Undocumented []string // options and inferred hazards that were exercised, sorted
 	Run          *expect.Run

@@ -152,7 +152,6 @@ func (j *Judgement) weigh(r *Run, asked []Claim) {
 		j.Verdict = Worse(j.Verdict, Vacuous)
 	}
 	if r.Doubt != "" { // Even what looks like a violation may be the world's own doing.
-		j.Vacuous = slices.Insert(j.Vacuous, 0, r.Doubt)
 		j.Verdict = Inconclusive
 	}
 }
