@@ -205,7 +205,7 @@ func (m *machine) bind(a netip.Addr, there bool) {
 	t := m.rig.t
 	t.Helper()
 	check(t, m.ns.Do(func() error {
-		device, err := netlink.LinkByName(lan0)
+		device, err := netlink.LinkByName(m.on())
 		if err != nil {
 			return err
 		}

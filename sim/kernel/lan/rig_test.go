@@ -3,6 +3,7 @@
 package lan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -12,14 +13,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
+	"firedrill/sim/internal/apart"
 	"firedrill/sim/kernel/netns"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests in namespaces of their own: as an ordinary user too, and with nothing of the host in sight.
+func TestMain(m *testing.M) {
+	if err := apart.Run(); err != nil {
+		fmt.Println("SKIP:", apart.Unable+":", err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestAsOrdinaryUser(t *testing.T) { apart.AsOrdinaryUser(t, 20) }
 
 // rig is a switch with machines, which are namespaces and nothing else.
 type rig struct {
@@ -31,11 +42,13 @@ type rig struct {
 }
 
 type machine struct {
-	rig  *rig
-	name string
-	ns   *netns.Namespace
-	port *Port
-	addr netip.Addr
+	rig     *rig
+	name    string
+	ns      *netns.Namespace
+	port    *Port
+	segment string // "": lan0
+	addr    netip.Addr
+	bits    int // 0: those of lan0's subnet
 }
 
 const lan0 = "lan"
@@ -90,10 +103,21 @@ func (m *machine) boot() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.port, err = m.rig.Attach(m.ns, lan0, m.name, netip.PrefixFrom(m.addr, subnet.Bits())); err != nil {
+	check(t, m.ns.Do(func() error { // Its kernel tells itself what it learns.
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	}))
+	own := netip.PrefixFrom(m.addr, cmp.Or(m.bits, subnet.Bits()))
+	if m.port, err = m.rig.Attach(m.ns, m.on(), m.name, own); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// on is the segment of the machine.
+func (m *machine) on() string { return cmp.Or(m.segment, lan0) }
 
 // powerOff takes both away.
 func (m *machine) powerOff() {
@@ -117,13 +141,17 @@ func (r *rig) close() {
 	r.machines = nil
 }
 
-// impose puts a condition on the links from one machine to another; "" is every one.
+// impose puts a condition on the links of the segment from one machine to another; "" is every one.
 func (r *rig) impose(from, to string, c sim.Condition) (i *sim.Imposition, lift func()) {
+	return r.imposeOn(lan0, from, to, c)
+}
+
+func (r *rig) imposeOn(segment, from, to string, c sim.Condition) (i *sim.Imposition, lift func()) {
 	i = &sim.Imposition{Condition: c}
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	var links []*sim.Link
-	for _, l := range r.network.Links(lan0) {
+	for _, l := range r.network.Links(segment) {
 		if (from == "" || l.From == from) && (to == "" || l.To == to) {
 			l.Impose(i)
 			links = append(links, l)
@@ -240,7 +268,7 @@ func (m *machine) announce(a netip.Addr) {
 			return err
 		}
 		defer unix.Close(fd)
-		device, err := net.InterfaceByName(lan0)
+		device, err := net.InterfaceByName(m.on())
 		if err != nil {
 			return err
 		}
