@@ -106,7 +106,11 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	}
 	if o.world == scenarios.WorldKernel {
 		batch.Twice = 0 // No two plays are the same there.
-		batch.World = func(s *scenarios.Scenario) sim.World { return kernel.New(s.Seed, int(s.TimeScale)) }
+		batch.World = func(s *scenarios.Scenario) sim.World {
+			w := kernel.New(s.Seed, int(s.TimeScale))
+			w.Title = s.Case
+			return w
+		}
 	}
 	if o.pcapDir != "" {
 		batch.Watch = o.watch

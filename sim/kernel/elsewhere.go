@@ -25,7 +25,11 @@ func Inside() bool { return false }
 func Enter() error { return errElsewhere }
 
 // World implements sim.World as far as it can fail: all of that does. Nothing else of it may be called.
-type World struct{ sim.World }
+type World struct {
+	sim.World
+	Title string
+	Held  bool
+}
 
 // New makes a world that cannot be played.
 func New(uint64, int) *World { return &World{} }

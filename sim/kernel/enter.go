@@ -17,13 +17,17 @@ import (
 
 // Words by which the program, started again, knows what it is to be. They are in its environment.
 const (
-	roleKey  = "FIREDRILL_KERNEL"
-	roleTree = "tree" // the harness, inside of its namespaces
-	roleHost = "host" // the process of one machine
+	roleKey     = "FIREDRILL_KERNEL"
+	roleTree    = "tree"    // the harness, inside of its namespaces
+	roleHost    = "host"    // the process of one machine
+	roleCompany = "company" // that of a command on a machine
 )
 
 // Descriptors of a process that Enter started.
-const lifelineFD = 3
+const (
+	lifelineFD = 3
+	doorFD     = 4
+)
 
 // Inside reports whether this process is the root of a tree that Enter made.
 func Inside() bool { return os.Getenv(roleKey) == roleTree }
@@ -54,11 +58,16 @@ func spawn(args []string) (status int, err error) {
 		return 0, err
 	}
 	defer ours.Close()
+	door, err := openDoor()
+	if err != nil {
+		return 0, err
+	}
+	defer door.Close()
 	c := exec.Command("/proc/self/exe", args...)
 	c.Args[0] = os.Args[0]
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), roleKey+"="+roleTree)
-	c.ExtraFiles = []*os.File{lifeline}
+	c.ExtraFiles = []*os.File{lifeline, door}
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS,
@@ -73,6 +82,7 @@ func spawn(args []string) (status int, err error) {
 		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err))
 	}
 	lifeline.Close()
+	door.Close()
 	go func() {
 		for s := range signals {
 			_ = c.Process.Signal(s) // Its end is seen below.
@@ -124,6 +134,7 @@ const store = "/dev/shm"
 // inhabit makes the tree a place to live in: mounts do not get out, and whoever started it is watched.
 func inhabit() error {
 	unix.CloseOnExec(lifelineFD)
+	unix.CloseOnExec(doorFD)
 	lifeline := os.NewFile(lifelineFD, "lifeline")
 	go func() {
 		_, _ = lifeline.Read(make([]byte, 1)) // Nobody writes: it ends when the other side does.
@@ -139,7 +150,15 @@ func inhabit() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w (inside a container it may have to be unmasked from outside)", err)
 	}
-	return preflight()
+	if err := preflight(); err != nil {
+		return err
+	}
+	door, err := packets(doorFD)
+	if err != nil {
+		return fmt.Errorf("take over the door: %w", err)
+	}
+	go behindDoor.receive(door)
+	return nil
 }
 
 // preflight tries what every machine needs.

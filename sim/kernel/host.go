@@ -27,7 +27,11 @@ const channelFD = 3
 // first thing in main or TestMain of a program that plays scenarios in the kernel world, with the kinds that it plays: the same
 // program is started once for each machine.
 func Host(kinds ...*nodes.Kind) {
-	if os.Getenv(roleKey) != roleHost {
+	switch os.Getenv(roleKey) {
+	case roleHost:
+	case roleCompany:
+		keepCompany()
+	default:
 		return
 	}
 	unix.CloseOnExec(channelFD)

@@ -71,6 +71,7 @@ type life struct {
 	ports []*lan.Port // by the machine's interfaces; empty until all are there
 	own   *env.Machine
 	quit  chan struct{} // closed when addresses are watched no more
+	down  chan struct{} // closed when it is over
 	lit   bool          // software may run
 	over  bool
 }
@@ -177,7 +178,7 @@ func (m *machine) Boot(config any) bool {
 
 // prepare begins a life, without light.
 func (m *machine) prepare() {
-	l := &life{up: make(chan struct{})}
+	l := &life{up: make(chan struct{}), down: make(chan struct{})}
 	m.life = l
 	m.w.aside(func() {
 		defer close(l.up)
@@ -358,6 +359,9 @@ func (m *machine) lights(goodOrder bool) {
 
 // bury gives back what a life had.
 func (m *machine) bury(l *life, p *process) {
+	if !l.over {
+		close(l.down)
+	}
 	l.over = true
 	if l.quit != nil {
 		close(l.quit)

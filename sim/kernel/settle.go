@@ -12,13 +12,13 @@ import (
 const diskAt = "/srv"
 
 // settleIn makes the mount namespace of this process that of a machine: the host's files can be read and nothing else, its own
-// disk is at /srv, and processes are its own.
+// disk is at /srv, or an empty folder where disk is "", and processes are its own.
 func settleIn(machine, disk string) error {
 	if err := unix.Sethostname([]byte(machine)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
-	if err := unix.Mount(disk, diskAt, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("bind the disk to %s: %w", diskAt, err)
+	if err := mountDisk(disk); err != nil {
+		return err
 	}
 	if err := unix.Unmount(store, unix.MNT_DETACH); err != nil { // Other machines' disks are there.
 		return fmt.Errorf("unmount %s: %w", store, err)
@@ -31,6 +31,18 @@ func settleIn(machine, disk string) error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return nil
+}
+
+// mountDisk shows the disk where it belongs.
+func mountDisk(disk string) error {
+	kind, flags := "", uintptr(unix.MS_BIND)
+	if disk == "" {
+		disk, kind, flags = "tmpfs", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV
+	}
+	if err := unix.Mount(disk, diskAt, kind, flags, ""); err != nil {
+		return fmt.Errorf("mount the disk at %s: %w", diskAt, err)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 type World struct {
 	sim.Chronicle
 	*sim.Streams
+	entrance
 	mu    sync.Mutex
 	seed  uint64
 	scale int64
@@ -50,7 +51,7 @@ type World struct {
 // scale times faster than life. What goes wrong here is told by the first method that can fail.
 func New(seed uint64, scale int) *World {
 	w := &World{Streams: sim.NewStreams(seed), seed: seed, scale: int64(max(1, scale)), wake: make(chan struct{}, 1),
-		network: sim.NewNetwork(seed)}
+		network: sim.NewNetwork(seed), entrance: newEntrance()}
 	w.mu.Lock()
 	w.lan, w.fault = lan.New(lan.Options{Network: w.network, Lock: &w.mu, Now: w.Now, Scale: w.scale, Rand: w.Stream("switch"),
 		Owner: w.owner})
@@ -272,17 +273,21 @@ func (w *World) fire(now time.Duration) {
 // sleep gives the world to others for so much true time, or until there is something to do.
 func (w *World) sleep(d time.Duration) {
 	w.mu.Unlock()
-	defer w.mu.Lock()
+	act := func() {}
 	t := time.NewTimer(max(0, d/time.Duration(w.scale)))
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-w.wake:
+	case act = <-w.asked:
 	}
+	w.mu.Lock()
+	act()
 }
 
 // begin brings all machines up, and lets time begin when the last one is.
 func (w *World) begin() {
+	behindDoor.enter(w)
 	for _, m := range w.machines {
 		if !m.off {
 			m.prepare()
@@ -308,6 +313,7 @@ func (w *World) Close() error {
 	if w.closed {
 		return nil
 	}
+	behindDoor.leave(w)
 	w.farewell()
 	w.ended.Store(monotonic())
 	w.closed = true

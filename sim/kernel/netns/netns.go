@@ -50,6 +50,15 @@ func (n *Namespace) Do(act func() error) error {
 	})
 }
 
+// Again is the same namespace by a descriptor of its own, which outlives the first.
+func (n *Namespace) Again() (*Namespace, error) {
+	fd, err := unix.FcntlInt(n.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("keep a network namespace: %w", err)
+	}
+	return &Namespace{os.NewFile(uintptr(fd), n.file.Name())}, nil
+}
+
 // File is the descriptor that keeps the namespace.
 func (n *Namespace) File() *os.File { return n.file }
 

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"firedrill/sim/kernel"
+)
+
+// noRun is what there is to say when nothing is up.
+const noRun = "no run is up; start one with firedrill run --world kernel --hold FILE"
+
+func newExec() *cobra.Command {
+	run := ""
+	c := &cobra.Command{
+		Use:   "exec [--run PID] MACHINE -- COMMAND...",
+		Short: "Run a command inside a machine of a run that is up",
+		Long: `exec runs a command inside a machine of a run that is up in the kernel world, as
+the user who started that. The command has the machine's network, processes,
+name and files: those of this system, which it can read, and the machine's disk
+at /srv. It is root there, and nobody here. On machines without software, such
+as clients and the operator, and where the software has crashed or stopped, it
+is alone and finds no disk.
+
+A paused machine still runs commands; to one that is frozen no frame comes. The
+command ends with the machine's software, its power, the run, or this process,
+and with it whatever it has started. On a terminal it has one of its own.
+
+The exit status is the command's, 127 if there is no such command, 126 if it
+cannot be executed, 128 and the number of the signal that killed it; 2 if there
+is no such run or machine.`,
+		Example: `  firedrill exec nas-a -- ip addr
+  firedrill exec office-1 -- curl -s http://172.16.66.40/data/k0001
+  firedrill exec nas-a -- tcpdump -ni heartbeat
+  firedrill exec nas-a sh                       an interactive shell`,
+		ValidArgsFunction: completeMachines,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 && args[1] == "--" {
+				args = slices.Delete(slices.Clone(args), 1, 2)
+			}
+			if len(args) < 2 {
+				return errors.New("want a machine and a command: firedrill exec nas-a -- ip addr")
+			}
+			r, play, err := findMachine(args[0], run)
+			if err != nil {
+				return err
+			}
+			status, err := r.Exec(&kernel.Errand{Play: play, Machine: args[0], Command: args[1:],
+				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+			if err != nil || status != statusPass {
+				return &exit{status, err}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&run, "run", "", "where several runs have the machine, the one that ps tells as `PID`")
+	c.Flags().SetInterspersed(false) // What comes behind the machine is the command's.
+	return c
+}
+
+// findMachine finds the one run and play that has a machine. Of several, which says the one that is meant: PID, or PID/PLAY.
+func findMachine(machine, which string) (*kernel.Running, int, error) {
+	runs, err := kernel.Runs()
+	if len(runs) == 0 {
+		return nil, 0, errors.Join(errors.New(noRun), err)
+	}
+	var found *kernel.Running
+	var number int
+	var matches, plays, machines []string
+	for _, r := range runs {
+		for _, p := range r.Plays {
+			name := playName(r, &p)
+			plays = append(plays, name)
+			if which != "" && which != name && which != fmt.Sprint(r.Pid) {
+				continue
+			}
+			for _, m := range p.Machines {
+				if !slices.Contains(machines, m.Name) {
+					machines = append(machines, m.Name)
+				}
+				if m.Name == machine {
+					found, number = r, p.Number
+					matches = append(matches, fmt.Sprintf("--run %s (%s, seed %d)", name, p.Title, p.Seed))
+				}
+			}
+		}
+	}
+	switch {
+	case len(matches) == 1:
+		return found, number, nil
+	case len(matches) > 1:
+		return nil, 0, fmt.Errorf("several have a machine %s; say which: %s", machine, strings.Join(matches, ", "))
+	case len(plays) == 0:
+		return nil, 0, errors.Join(fmt.Errorf("run %d has nothing up yet; try again in a moment", runs[0].Pid), err)
+	case len(machines) == 0:
+		return nil, 0, errors.Join(fmt.Errorf("no run %q is up; the runs are %s", which, choices(which, plays)), err)
+	}
+	return nil, 0, errors.Join(fmt.Errorf("no machine %q; the machines are %s", machine, choices(machine, machines)), err)
+}
+
+// playName is how --run means a play: its run, and its number where that has several.
+func playName(r *kernel.Running, p *kernel.Play) string {
+	if len(r.Plays) == 1 {
+		return fmt.Sprint(r.Pid)
+	}
+	return fmt.Sprintf("%d/%d", r.Pid, p.Number)
+}
+
+// completeMachines offers the machines of the runs that are up. The command is left to the shell.
+func completeMachines(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	runs, _ := kernel.Runs() // Of those that answer.
+	var words []string
+	for _, r := range runs {
+		for _, p := range r.Plays {
+			for _, m := range p.Machines {
+				if strings.HasPrefix(m.Name, word) {
+					words = append(words, fmt.Sprintf("%s\t%s of %s, %s", m.Name, cmp.Or(m.Kind, "a machine"), p.Title, m.State))
+				}
+			}
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
+}

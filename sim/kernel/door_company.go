@@ -1,0 +1,208 @@
+//go:build linux
+
+package kernel
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors of a process that keeps a command company.
+const (
+	callerFD  = 3 // to whoever wants the command
+	companyFD = 4 // what to do
+	softFD    = 5 // the machine's process
+)
+
+// keepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how the
+// command ended, and ends with it whatever the command started. When its caller is gone the command ends as well.
+func keepCompany() {
+	for fd := callerFD; fd <= softFD; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	c, err := packets(callerFD)
+	if err != nil {
+		os.Exit(1)
+	}
+	var with company
+	told := os.NewFile(companyFD, "company")
+	if err := gob.NewDecoder(told).Decode(&with); err != nil {
+		os.Exit(1) // The harness is gone.
+	}
+	told.Close()
+	a := with.attend(c)
+	if say(c, a) != nil {
+		os.Exit(0) // So is the caller.
+	}
+	os.Exit(0)
+}
+
+// attend starts the command and waits for its end.
+func (with *company) attend(c *net.UnixConn) answer {
+	pid, proc, err := with.begin()
+	if err != nil {
+		status := statusCannot
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+			status = statusUnknown
+		}
+		return answer{Error: with.Machine + ": " + err.Error(), Status: status}
+	}
+	ended, gone := make(chan unix.WaitStatus, 1), make(chan struct{})
+	go reapAll(pid, ended)
+	go func() {
+		defer close(gone)
+		for {
+			var f follow
+			if _, err := hear(c, &f, 0); err != nil {
+				return
+			}
+			_ = unix.Kill(-pid, f.Signal) // It leads its group. One that has just ended hears nothing.
+		}
+	}()
+	a := answer{Done: true}
+	select {
+	case s := <-ended:
+		a.Status = s.ExitStatus()
+		if s.Signaled() {
+			a.Status = statusSignal + int(s.Signal())
+		}
+	case <-gone:
+	}
+	clearAway(proc)
+	return a
+}
+
+// begin starts the command. Proc is where the processes of the machine are seen.
+func (with *company) begin() (pid int, proc *os.Root, err error) {
+	if err := with.settle(); err != nil {
+		return 0, nil, err
+	}
+	os.Clearenv()
+	for _, e := range with.Environment {
+		key, value, _ := strings.Cut(e, "=")
+		if err := os.Setenv(key, value); err != nil {
+			return 0, nil, fmt.Errorf("set the environment: %w", err)
+		}
+	}
+	// What the command leaves behind comes to this process, and not to the first one of the machine.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return 0, nil, fmt.Errorf("become a reaper: %w", err)
+	}
+	attr := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{0, 1, 2},
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: with.Terminal, Ctty: 0}}
+	err = confined(func() error {
+		if err := with.enter(); err != nil {
+			return err
+		}
+		if proc, err = os.OpenRoot("/proc"); err != nil {
+			return err
+		}
+		path, err := exec.LookPath(with.Command[0])
+		if wrong := new(exec.Error); errors.As(err, &wrong) {
+			return fmt.Errorf("%s: %w", wrong.Name, wrong.Err)
+		}
+		pid, err = syscall.ForkExec(path, with.Command, attr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+	return pid, proc, err
+}
+
+// settle makes a place for the command where the machine has no process of its own: without a disk, with the names of the world.
+func (with *company) settle() error {
+	if with.Join {
+		return nil
+	}
+	if err := errors.Join(settleIn(with.Machine, ""), setReadOnly(diskAt, true), emptyFolders(), os.Mkdir(homeAt, 0o700)); err != nil {
+		return err
+	}
+	names := (&birth{Machine: with.Machine, Hosts: with.Hosts}).names()
+	for path, text := range names {
+		if _, err := os.Stat(path); err != nil {
+			continue // This system does without.
+		}
+		own := filepath.Join(homeAt, filepath.Base(path))
+		if err := errors.Join(os.WriteFile(own, []byte(text), 0o644), bind(own, path), os.Remove(own)); err != nil {
+			return err
+		}
+	}
+	return readOnlyKernel()
+}
+
+// enter goes to where the machine's software sees files, with the calling thread alone.
+func (with *company) enter() error {
+	if !with.Join {
+		return nil
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("leave the folder of other threads: %w", err)
+	}
+	if err := unix.Setns(softFD, unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter its files: %w", err)
+	}
+	return nil
+}
+
+// reapAll waits for every child that ends. Ended is told how the one did.
+func reapAll(pid int, ended chan<- unix.WaitStatus) {
+	for {
+		var status unix.WaitStatus
+		one, err := unix.Wait4(-1, &status, 0, nil)
+		if errors.Is(err, unix.ECHILD) {
+			return
+		}
+		if one == pid {
+			ended <- status
+		}
+	}
+}
+
+// clearAway kills all children, and those that come to this process by that, until none is left. One that waits for a disk
+// that hangs is killed and not waited for.
+func clearAway(proc *os.Root) {
+	for limit := time.Now().Add(time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		left := children(proc)
+		if len(left) == 0 {
+			return
+		}
+		for _, pid := range left {
+			_ = unix.Kill(pid, unix.SIGKILL) // It may have just ended.
+		}
+	}
+}
+
+// children are those of this process that have not been waited for.
+func children(proc *os.Root) (pids []int) {
+	self := strconv.Itoa(os.Getpid())
+	entries, _ := fs.ReadDir(proc.FS(), ".") // Of what can be read.
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := proc.ReadFile(e.Name() + "/stat")
+		if err != nil {
+			continue // It has just ended.
+		}
+		// The name of a program is in brackets, and may itself have some. State and parent follow.
+		_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == self {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
