@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/prop"
 	"github.com/spf13/afero"
+
+	"firedrill/nodes"
+	"firedrill/sim"
 )
 
 // anyFault draws a fault of the verb, about any of the three talkers.
@@ -229,6 +233,43 @@ func TestADisturbanceEndsWithItsStep(t *testing.T) {
 	for _, m := range w.Machines() {
 		if m.State() != "up" {
 			t.Errorf("%s is %s: what was drawn is undone at the end", m.Name(), m.State())
+		}
+	}
+}
+
+// programsOnly is a world in which the software of every machine is a program.
+type programsOnly struct{ sim.World }
+
+func (w programsOnly) Machine(name string) sim.Machine { return foreign{w.World.Machine(name)} }
+
+type foreign struct{ sim.Machine }
+
+func (foreign) Kind() *nodes.Kind {
+	return &nodes.Kind{Program: func(any) nodes.Program { return nodes.Program{} }}
+}
+
+// TestADisturbanceLetsNoProgramSleep: what would suspend one of our nodes freezes a program.
+func TestADisturbanceLetsNoProgramSleep(t *testing.T) {
+	for _, test := range []struct {
+		of   func(sim.World) sim.World
+		want string
+	}{
+		{func(w sim.World) sim.World { return w }, "suspend: "},
+		{func(w sim.World) sim.World { return programsOnly{w} }, "freeze: "},
+	} {
+		w := talkers(t, 1)
+		b := NewBoard(test.of(w))
+		run(t, w, 2*time.Second)
+		b.Inject("shaken", &Disturb{Targets: []string{"all"}, With: []string{"suspend"}, Every: 3 * time.Second, For: 30 * time.Second})
+		run(t, w, 60*time.Second)
+		b.Settle()
+		for _, e := range b.Entries()[1:] {
+			if !strings.HasPrefix(e.Fault.String(), test.want) || !e.Hit() {
+				t.Errorf("want %s, have %s: %s", test.want, e.Fault, e.Receipt)
+			}
+		}
+		if len(b.Entries()) != 11 {
+			t.Errorf("%d entries, want the disturbance and 10 faults", len(b.Entries()))
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 
 // Disturb lets faults happen that the seed draws: one in each stretch of Every, and each is over before the next. It begins in
 // the first quarter of its stretch and lasts for a quarter to a half of it. Each is an entry of its own; as a whole they have to
-// hit something once in a batch.
+// hit something once in a batch. A program cannot be suspended, since its uptime is not ours: it is frozen in place of that.
 type Disturb struct {
 	Targets []string      `yaml:"disturb" ref:"segment all" doc:"segments and the machines on them; all: every one, management too"`
 	With    []string      `yaml:"with" choices:"cut refuse degrade hold unplug split power_off crash pause freeze suspend" doc:"only these faults (all of them)"` //nolint:lll // A tag cannot be broken.
@@ -168,6 +168,9 @@ func (d *disturbance) draw() Fault {
 	case "pause":
 		return &Pause{Machines: one}
 	case "freeze":
+		return &Freeze{Machines: one}
+	}
+	if d.board.World.Machine(machine).Kind().Program != nil {
 		return &Freeze{Machines: one}
 	}
 	return &Suspend{Machines: one}

@@ -1,7 +1,7 @@
 // Package faults holds what can go wrong, one file per fault. A fault is a value: the struct that the scenario's YAML is read
 // into, which prints again as the user writes it. Its fields carry the tags of nodes.Kind.Config, and ref, which names what a
-// word refers to, one or several of: segment, machine (a role too), clients, all. The first field is the verb and its subject.
-// A struct that can be wrong as a whole has a method Check() error.
+// word refers to, one or several of: segment, machine (a role too), clients, all. Values with the tag nested may hold maps. The
+// first field is the verb and its subject. A struct that can be wrong as a whole has a method Check() error.
 package faults
 
 import (

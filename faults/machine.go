@@ -86,7 +86,7 @@ func (b *Board) start(names []string, begin func(sim.Machine) bool) Effect {
 
 // Config is what a boot or a restart changes of its machines' configuration, from then on.
 type Config struct {
-	With nodes.Values `yaml:"with" doc:"keys of the kind that are changed from then on"`
+	With nodes.Values `yaml:"with" nested:"yes" doc:"keys of the kind that are changed from then on"`
 	// Configs are, by machine, the declared configuration with With laid over it: whoever read With made them.
 	Configs map[string]any `yaml:"-"`
 }

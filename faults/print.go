@@ -19,6 +19,7 @@ type Field struct {
 	Key     string
 	Refs    []string // what its words refer to
 	Choices []string // the words that it may hold; empty: any
+	Nested  bool     // its Values may hold maps
 	Doc     string
 	Value   reflect.Value // settable where Fields was given a pointer
 }
@@ -43,7 +44,7 @@ func fields(value reflect.Value) []Field {
 			all = append(all, fields(value.Field(i))...)
 		case key != "" && key != "-":
 			all = append(all, Field{Key: key, Refs: strings.Fields(tag.Get("ref")), Choices: strings.Fields(tag.Get("choices")),
-				Doc: tag.Get("doc"), Value: value.Field(i)})
+				Nested: tag.Get("nested") != "", Doc: tag.Get("doc"), Value: value.Field(i)})
 		}
 	}
 	return all
@@ -114,6 +115,9 @@ func values(with nodes.Values) string {
 	entries := make([]string, len(with))
 	for i, v := range with {
 		value := scalar(v.Text)
+		if v.Map != nil {
+			value = values(v.Map)
+		}
 		if v.List != nil {
 			items := make([]string, len(v.List))
 			for i, item := range v.List {

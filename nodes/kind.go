@@ -3,6 +3,7 @@ package nodes
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -20,11 +21,12 @@ type Kind struct {
 	//
 	// A field is an integer, string, time.Duration, netip.Addr or netip.Prefix, an encoding.TextUnmarshaler (the quantities of
 	// this package are), a slice of these, a map from string to these, or a struct. Where the config as a whole can be
-	// wrong it has a method Check() error.
+	// wrong it has a method Check() error, and so may the structs in it. A KeyError says which key is wrong.
 	Config func() any
 	// New makes the software from such a config. It is called anew at every boot, so that no memory survives one.
 	New func(config any) Node
-	// Program, in place of New, makes the software a foreign program: machines of the kind are for the kernel world alone.
+	// Program, in place of New, makes the software a foreign program: machines of the kind are for the kernel world alone, and
+	// on the segment `management` only where a scenario puts them there.
 	Program func(config any) Program
 
 	Verbs      []Verb
@@ -40,6 +42,14 @@ type Kind struct {
 	// platters hold.
 	Contents func(afero.Fs) ([]Item, error)
 }
+
+// KeyError is what is wrong with one key of a config. Checks return it, several joined by errors.Join.
+type KeyError struct {
+	Keys    []string // from the struct that was checked: files, /etc/motd
+	Problem string   // for people; it does not repeat the keys
+}
+
+func (e *KeyError) Error() string { return strings.Join(e.Keys, ": ") + ": " + e.Problem }
 
 // FactKind documents a fact of a kind, and lets the checker of a scenario know its name.
 type FactKind struct {
@@ -77,7 +87,8 @@ type Values []Value
 type Value struct {
 	Key  string
 	Text string   // the scalar, as written
-	List []string // or the list; nil where the value is a scalar
+	List []string // or the list; nil where the value is none
+	Map  Values   // or the map, which only configs have; nil where the value is none
 }
 
 // Get returns the scalar with this key, or "".

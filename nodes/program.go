@@ -1,5 +1,14 @@
 package nodes
 
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
 // Program is a binary that nobody here wrote, as the software of a machine. Only the kernel world can run it: the machine's
 // clock, its time_scale and what goes on inside are not ours.
 //
@@ -25,4 +34,108 @@ type Ready struct {
 	Port    int      `yaml:"port" doc:"TCP connections to this port are taken"`
 	File    string   `yaml:"file" doc:"this path exists"`
 	Command []string `yaml:"command" doc:"this command, run every 100 ms on the machine, has status 0"`
+}
+
+// Check finds what no program can be started with: KeyErrors.
+func (p *Program) Check() error {
+	var wrong []error
+	add := func(problem string, keys ...string) {
+		if problem != "" {
+			wrong = append(wrong, &KeyError{keys, problem})
+		}
+	}
+	add(wrongCommand(p.Command), "command")
+	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
+		add(wrongVariable(name, p.Environment[name]), "environment", name)
+	}
+	for _, file := range slices.Sorted(maps.Keys(p.Files)) {
+		add(p.wrongFile(file), "files", file)
+	}
+	return errors.Join(wrong...)
+}
+
+// Check finds what nobody could wait for: KeyErrors.
+func (r *Ready) Check() error {
+	var have []string
+	problem := map[string]string{}
+	if r.Log != "" {
+		have = append(have, "log")
+	}
+	if r.Port != 0 {
+		have = append(have, "port")
+		if r.Port < 1 || r.Port > 65535 {
+			problem["port"] = fmt.Sprintf("want a port from 1 to 65535, have %d", r.Port)
+		}
+	}
+	if r.File != "" {
+		have = append(have, "file")
+		problem["file"] = wrongPath(r.File)
+	}
+	if r.Command != nil {
+		have = append(have, "command")
+		problem["command"] = wrongCommand(r.Command)
+	}
+	var wrong []error
+	for _, key := range have {
+		if problem[key] != "" {
+			wrong = append(wrong, &KeyError{[]string{key}, problem[key]})
+		}
+	}
+	if len(have) != 1 {
+		said := "none"
+		if len(have) > 1 {
+			said = strings.Join(have, " and ") // Maps merge: one may come from the defaults.
+		}
+		wrong = append(wrong, fmt.Errorf("want one of log, port, file and command for ready, have %s", said))
+	}
+	return errors.Join(wrong...)
+}
+
+func wrongCommand(words []string) string {
+	switch {
+	case len(words) == 0 || words[0] == "":
+		return "want a command: the program and its arguments, such as [keepalived, --dont-fork]"
+	case strings.ContainsAny(words[0], " \t\n"):
+		return fmt.Sprintf("no program is called %q; want its words as a list, such as [sh, -c, ..]", words[0])
+	case strings.Contains(strings.Join(words, ""), "\x00"):
+		return "want a command without NUL characters"
+	}
+	return ""
+}
+
+func wrongVariable(name, value string) string {
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		return fmt.Sprintf("want a variable's name without = and NUL, have %q", name)
+	case strings.Contains(value, "\x00"):
+		return fmt.Sprintf("want a value without NUL for %s", name)
+	}
+	return ""
+}
+
+// wrongFile says why a file cannot be written where it is to lie.
+func (p *Program) wrongFile(file string) string {
+	if problem := wrongPath(file); problem != "" {
+		return problem
+	}
+	for above := path.Dir(file); above != "/"; above = path.Dir(above) {
+		if _, both := p.Files[above]; both {
+			return fmt.Sprintf("%s lies in %s, which is a file too", file, above)
+		}
+	}
+	return ""
+}
+
+func wrongPath(file string) string {
+	switch {
+	case strings.Contains(file, "\x00"):
+		return fmt.Sprintf("want a path without NUL, have %q", file)
+	case !path.IsAbs(file):
+		return fmt.Sprintf("want an absolute path such as /etc/motd, have %q", file)
+	case file == "/":
+		return "want the path of a file, have that of the root folder"
+	case path.Clean(file) != file:
+		return fmt.Sprintf("want the path %s, have %q", path.Clean(file), file)
+	}
+	return ""
 }

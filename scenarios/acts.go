@@ -107,6 +107,7 @@ func (b *builder) readAct(n *node, verb entry, path string, more []string, keys 
 	if f := faultForms[verb.key]; f != nil {
 		fault := f.New()
 		if b.fields(n, path, fmt.Sprintf("%q", verb.key), more, fault, keys) {
+			b.checkForPrograms(n, verb, fault)
 			b.checkFault(n, fault)
 		}
 		return fault
@@ -220,6 +221,9 @@ func (b *builder) readProbe(n *node, k *probeKeys) any {
 			if k.What != "owner" && k.Machine == "" {
 				b.fault(n.at, "want a machine to probe for %s", k.What)
 			}
+			if k.What != "owner" {
+				b.checkSpoken(n.get("machine"), k.Machine)
+			}
 			b.checkArgs(n, k.With, p.Args, fmt.Sprintf("%q", p.Name))
 			b.checkProbedAddress(n, k.What == "owner")
 			return &Probe{What: k.What, Machine: k.Machine, With: k.With}
@@ -227,7 +231,9 @@ func (b *builder) readProbe(n *node, k *probeKeys) any {
 	}
 	var names []string
 	for _, p := range probes {
-		names = append(names, p.Name)
+		if m := b.machine(k.Machine); m == nil || !unspoken(m.Kind) || p.Name == "owner" {
+			names = append(names, p.Name)
+		}
 	}
 	kinds := b.kinds
 	if k.Machine != "" {
@@ -381,7 +387,9 @@ func (b *builder) boots(n *node, fault faults.Fault) bool {
 		declared := b.declared(m)
 		quiet := decoder{m: &notes{}, refs: b.refs, draw: b.draw}
 		quiet.fields(declared, "machines/"+name, "", keysOfStruct(machineKeys{}), made)
+		b.partial = quiet.m.told > 0 // What is wrong with the declared one was told where it stands.
 		b.fields(with, "timeline/"+stepName(n)+"/with", "a machine of kind "+m.Kind.Name, nil, made)
+		b.partial = false
 		config.Configs[name] = made
 	}
 	return true

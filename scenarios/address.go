@@ -181,6 +181,7 @@ func (b *builder) resolve() {
 		if c.Via != "" {
 			c.Dial = b.target(n.get("via"), c.Via, c.Net)
 		}
+		b.checkDialled(n, c.Dial)
 	}
 	for _, one := range b.acts {
 		if t, ok := one.act.(*Tell); ok {
@@ -206,6 +207,9 @@ func (b *builder) resolve() {
 		if a.Via != "" {
 			a.Dial = b.target(step.get("via"), a.Via, group.Net)
 		}
+		if a.To != "" || a.Via != "" {
+			b.checkDialled(step, a.Dial)
+		}
 		if a.Dial.IsValid() {
 			b.checkExtras(step, a)
 		}
@@ -223,6 +227,7 @@ func (b *builder) resolveTell(n *node, t *Tell) {
 		if t.Via != "" {
 			t.Dial = b.target(n.get("via"), t.Via, c.Net)
 		}
+		b.checkDialled(n, t.Dial)
 	}
 }
 

@@ -100,6 +100,7 @@ func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenar
 	b.readSegments()
 	keys := b.readFile()
 	b.readMachines()
+	b.checkPace(keys.Scale)
 	b.readClients()
 	b.checkNames()
 	b.nameSteps()

@@ -42,6 +42,9 @@ func checkKind(k *nodes.Kind) []error {
 		reflect.ValueOf(k.Config()).Elem().Kind() != reflect.Struct {
 		return []error{fmt.Errorf("kind %s: want a Config that returns a pointer to a struct", k.Name)}
 	}
+	if k.New != nil && k.Program != nil {
+		return []error{fmt.Errorf("kind %s: want New or Program, have both", k.Name)}
+	}
 	wrong := checkFields("kind "+k.Name, k.Config(), keysOfStruct(machineKeys{}))
 	for _, p := range k.Probes {
 		if slices.ContainsFunc(probes, func(q nodes.Probe) bool { return q.Name == p.Name }) {

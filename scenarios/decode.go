@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -20,6 +21,8 @@ type decoder struct {
 	m    *notes
 	refs references
 	draw draw
+	// partial: what is read need not be a whole, and what is wrong with keys that do not stand in it is not told.
+	partial bool
 }
 
 // keyDoc is a key that is read by code of its own and not by a struct's tags, with what it is for.
@@ -50,13 +53,14 @@ func (d *decoder) fields(n *node, path, what string, more []string, targets ...a
 		d.fault(n.at, "want %s as a map {KEY: VALUE, ..}, have %s", what, n.shape)
 		return false
 	}
-	before := len(d.m.list)
+	before := d.m.told
 	var all []faults.Field
 	for _, t := range targets {
 		all = append(all, faults.Fields(t)...)
 	}
+	var misread []string
 	for _, e := range n.entries {
-		i := slices.IndexFunc(all, func(f faults.Field) bool { return f.Key == e.key })
+		i, sofar := slices.IndexFunc(all, func(f faults.Field) bool { return f.Key == e.key }), d.m.told
 		switch {
 		case i >= 0:
 			d.value(all[i].Value, e.value, path+"/"+e.key, all[i])
@@ -64,17 +68,50 @@ func (d *decoder) fields(n *node, path, what string, more []string, targets ...a
 		default:
 			d.unknown(e, what, all, more)
 		}
-	}
-	ok := len(d.m.list) == before
-	for _, t := range targets {
-		if checker, can := t.(faults.Checker); can && ok {
-			if err := checker.Check(); err != nil {
-				d.fault(n.at, "%s", err)
-				ok = false
-			}
+		if d.m.told > sofar || e.value.wrong {
+			misread = append(misread, e.key)
 		}
 	}
-	return ok
+	for _, t := range targets {
+		if checker, can := t.(faults.Checker); can {
+			d.check(n, checker, misread, d.m.told > before)
+		}
+	}
+	return d.m.told == before
+}
+
+// check notes what is wrong with a struct as a whole, or with keys of it that were read. Where something else is wrong, only the
+// latter can be told from its consequences.
+func (d *decoder) check(n *node, c faults.Checker, misread []string, spoiled bool) {
+	for _, err := range parts(c.Check()) {
+		key := new(nodes.KeyError)
+		if !errors.As(err, &key) {
+			if !spoiled {
+				d.fault(n.at, "%s", err)
+			}
+			continue
+		}
+		at, known, found := n.at, n, 0
+		for _, k := range key.Keys {
+			if e := known.entry(k); e != nil {
+				at, known, found = e.at, e.value, found+1
+			}
+		}
+		if whole := found == len(key.Keys) || !d.partial; whole && !slices.Contains(misread, key.Keys[0]) {
+			d.fault(at, "%s", key.Problem)
+		}
+	}
+}
+
+// parts are the errors that errors.Join made one of.
+func parts(err error) []error {
+	if all, several := err.(interface{ Unwrap() []error }); several {
+		return all.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // unknown notes a key that nobody reads.
@@ -107,7 +144,7 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f faults.Field) {
 		return
 	}
 	if with, ok := v.Addr().Interface().(*nodes.Values); ok {
-		*with = d.with(n, f.Key)
+		*with = d.with(n, f.Key, f.Nested)
 		return
 	}
 	if _, text := v.Addr().Interface().(encoding.TextUnmarshaler); !text {
@@ -205,6 +242,9 @@ func (d *decoder) maps(v reflect.Value, n *node, path string, f faults.Field) {
 		return
 	}
 	out := reflect.MakeMap(v.Type())
+	for i := v.MapRange(); i.Next(); { // What it holds already: maps merge.
+		out.SetMapIndex(i.Key(), i.Value())
+	}
 	for _, e := range n.entries {
 		value := reflect.New(v.Type().Elem()).Elem()
 		inner := f
@@ -215,8 +255,8 @@ func (d *decoder) maps(v reflect.Value, n *node, path string, f faults.Field) {
 	v.Set(out)
 }
 
-// with reads a `with` map: its values are sent as they were written.
-func (d *decoder) with(n *node, key string) nodes.Values {
+// with reads a `with` map: its values are sent as they were written. Nested: they may be maps.
+func (d *decoder) with(n *node, key string, nested bool) nodes.Values {
 	if n.shape != mapping {
 		d.fault(n.at, "want a map {KEY: VALUE, ..} for %q, have %s", key, n.shape)
 		return nil
@@ -224,10 +264,10 @@ func (d *decoder) with(n *node, key string) nodes.Values {
 	var values nodes.Values
 	for _, e := range n.entries {
 		value := nodes.Value{Key: e.key}
-		switch e.value.shape {
-		case scalar:
+		switch {
+		case e.value.shape == scalar:
 			value.Text = e.value.text
-		case list:
+		case e.value.shape == list:
 			value.List = []string{}
 			for _, item := range e.value.items {
 				if item.shape != scalar {
@@ -236,6 +276,8 @@ func (d *decoder) with(n *node, key string) nodes.Values {
 				}
 				value.List = append(value.List, item.text)
 			}
+		case nested:
+			value.Map = append(nodes.Values{}, d.with(e.value, e.key, nested)...)
 		default:
 			d.fault(e.value.at, "want a word or a list for %q, have a map", e.key)
 		}

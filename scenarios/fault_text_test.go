@@ -37,6 +37,11 @@ func arbitraryFault(r *rand.Rand) faults.Fault {
 			}
 			return oddWords[r.Intn(len(oddWords))]
 		})
+		if field.Nested {
+			with := value.Addr().Interface().(*nodes.Values)
+			*with = append(*with, nodes.Value{Key: "files", Map: nodes.Values{
+				{Key: "/etc/motd", Text: oddWords[r.Intn(len(oddWords))]}, {Key: "none", Map: nodes.Values{}}}})
+		}
 	}
 	return f
 }

@@ -13,6 +13,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
+	"firedrill/nodes/program"
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
 	pairclaims "firedrill/scenarios/expect/pair"
@@ -23,7 +24,7 @@ import (
 
 func shipped() *scenarios.Catalogue {
 	return &scenarios.Catalogue{
-		Kinds:   []*nodes.Kind{pair.Kind()},
+		Kinds:   []*nodes.Kind{pair.Kind(), program.Kind()},
 		Claims:  append(expect.Forms(), pairclaims.Forms()...),
 		Hazards: pairclaims.Hazards(),
 	}

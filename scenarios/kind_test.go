@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"firedrill/nodes"
+	"firedrill/nodes/program"
 	"firedrill/scenarios/expect"
 )
 
@@ -37,6 +38,8 @@ func (c *unitConfig) Check() error {
 	}
 	return nil
 }
+
+var programKind = program.Kind()
 
 func args(required string, optional ...string) []nodes.Arg {
 	all := []nodes.Arg{{Name: required, Required: true}}
@@ -144,7 +147,7 @@ func testCatalogue() *Catalogue {
 		hazards = append(hazards, expect.Hazard{ID: fmt.Sprintf("HZ-D%d", i)})
 	}
 	return &Catalogue{
-		Kinds: []*nodes.Kind{unitKind, {Name: "web", Config: func() any { return &struct{}{} }}},
+		Kinds: []*nodes.Kind{unitKind, {Name: "web", Config: func() any { return &struct{}{} }}, programKind},
 		Claims: []expect.Form{
 			form("takeover", func() expect.Claim { return &takeoverClaim{claimBase: claimBase{"takeover"}} }, "pair"),
 			form("hazard", func() expect.Claim { return &hazardClaim{claimBase: claimBase{"hazard"}} }),

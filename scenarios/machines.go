@@ -60,6 +60,8 @@ func (b *builder) checkDefaults(e entry) {
 		return
 	}
 	if !slices.Contains(b.kinds, kind) || e.value.shape != mapping {
+		b.partial = true
+		defer func() { b.partial = false }()
 		b.fields(e.value, "defaults/"+e.key, "the defaults of "+e.key, nil, kind.Config())
 	}
 }
@@ -93,7 +95,9 @@ func (b *builder) readMachine(e entry, defaults *node) {
 	kind := b.readKind(e)
 	whole := e.value
 	if d := defaults.get(kind.Name); d != nil && d.shape == mapping && kind.Config != nil {
-		whole = merge(d, e.value)
+		merged := *merge(d, e.value)
+		merged.at = e.value.at
+		whole = &merged
 	}
 	if e.value.get("count") == nil {
 		b.addMachine(e.key, e, whole, kind)
@@ -126,6 +130,9 @@ func (b *builder) readKind(e entry) *nodes.Kind {
 	}
 	if !slices.Contains(b.kinds, kind) {
 		b.kinds = append(b.kinds, kind)
+	}
+	if kind.Program != nil && b.s.World != WorldKernel {
+		b.fault(k.at, "programs run in the kernel world only: say world: %s", WorldKernel)
 	}
 	return kind
 }
@@ -187,7 +194,9 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	if slices.Contains(paths(b.s.Segments), name) {
 		b.fault(e.at, "%q is a segment that joins others; call the machine otherwise", name)
 	}
-	if whole.get("nets").get(management) == nil {
+	if kind.Program != nil {
+		b.checkProgram(e.key, whole)
+	} else if whole.get("nets").get(management) == nil {
 		m.Nets = append(m.Nets, sim.Interface{Segment: management})
 	}
 	b.s.Machines = append(b.s.Machines, m)

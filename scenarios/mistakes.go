@@ -110,6 +110,7 @@ type notes struct {
 	path string
 	text string
 	list []Mistake
+	told int // mistakes, those that are known already included
 	seen map[Mistake]bool
 	done map[place]bool // nothing more is to be said of these places
 }
@@ -125,6 +126,7 @@ func (m *notes) lastf(at place, format string, args ...any) {
 }
 
 func (m *notes) addf(at place, format string, args ...any) {
+	m.told++
 	message := fmt.Sprintf(format, args...)
 	if len(message) > longestMessage {
 		message = strings.ToValidUTF8(message[:longestMessage], "") + " .."

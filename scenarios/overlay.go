@@ -29,6 +29,7 @@ func merge(below, above *node) *node {
 	merged := below
 	for _, e := range above.entries {
 		merged = merged.with(e.key, merge(merged.get(e.key), e.value))
+		merged.entry(e.key).at = e.at // With made a copy; what is wrong was written above.
 	}
 	return merged
 }

@@ -180,7 +180,7 @@ func later(word, where string) bool {
 
 var laterWords = map[string][]string{
 	"verb":    {"resolve"},
-	"kind":    {"dns", "resolver", "licence-server", "backup-source", "program"},
+	"kind":    {"dns", "resolver", "licence-server", "backup-source"},
 	"claim":   {"routing"},
 	"the":     {"may"}, // The file.
 	"clients": {"resolver", "name_cache"},

@@ -14,13 +14,14 @@ import (
 	"firedrill/faults"
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
+	"firedrill/nodes/program"
 	"firedrill/scenarios/expect"
 	pairclaims "firedrill/scenarios/expect/pair"
 	"firedrill/scenarios/library"
 )
 
 func shippedCatalogue() *Catalogue {
-	return &Catalogue{Kinds: []*nodes.Kind{pair.Kind()}, Claims: append(expect.Forms(), pairclaims.Forms()...),
+	return &Catalogue{Kinds: []*nodes.Kind{pair.Kind(), program.Kind()}, Claims: append(expect.Forms(), pairclaims.Forms()...),
 		Hazards: pairclaims.Hazards()}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
+	"firedrill/nodes/program"
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
 	expectpair "firedrill/scenarios/expect/pair"
@@ -15,7 +16,7 @@ import (
 )
 
 var catalogue = &scenarios.Catalogue{
-	Kinds:   []*nodes.Kind{pair.Kind()},
+	Kinds:   []*nodes.Kind{pair.Kind(), program.Kind()},
 	Claims:  slices.Concat(expect.Forms(), expectpair.Forms()),
 	Hazards: expectpair.Hazards(),
 }

@@ -88,6 +88,9 @@ func (w *World) AddMachine(spec sim.MachineSpec) error {
 	if w.Machine(spec.Name) != nil {
 		return fmt.Errorf("machine %q is there already", spec.Name)
 	}
+	if spec.Kind != nil && spec.Kind.Program != nil {
+		return fmt.Errorf("machine %q: programs of kind %s run in the kernel world only", spec.Name, spec.Kind.Name)
+	}
 	m := newMachine(w, spec)
 	for _, i := range spec.Interfaces {
 		if err := m.attach(i); err != nil {
