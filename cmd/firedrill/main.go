@@ -105,7 +105,7 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 			return fmt.Errorf("no command %q; the commands are %s", args[0], choices(args[0], names))
 		},
 	}
-	root.AddCommand(newRun(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(), newVersion())
+	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(), newVersion())
 	root.AddCommand(newTopics()...)
 	root.InitDefaultCompletionCmd()
 	return root

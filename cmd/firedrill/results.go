@@ -59,16 +59,9 @@ func newResults(
 			}
 			g.plays += float64(of.Last-of.First) + 1
 		}
-		var err error
-		if o.out == "" {
-			g.folder, err = reports.NewFolder(resultsFolder, s.file.Name, r.begin)
-		} else {
-			g.folder, err = reports.NewPlainFolder(o.out, s.file.Name)
+		if err := g.makeFolder(o.out, r.begin); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, &exit{statusUsage, fmt.Errorf("results of %s: %w", s.file.Name, err)}
-		}
-		g.folder.Again = g.replay
 		r.order = append(r.order, g)
 		r.groups[s.file.Name] = g
 		r.longest = max(r.longest, len(s.file.Name))
@@ -79,6 +72,20 @@ func newResults(
 	}
 	r.bar = newProgress(stderr, plays)
 	return r, nil
+}
+
+// makeFolder makes the folder for its results, below one that the user names, or else with the time in its path.
+func (g *group) makeFolder(out string, now time.Time) (err error) {
+	if out == "" {
+		g.folder, err = reports.NewFolder(resultsFolder, g.file.Name, now)
+	} else {
+		g.folder, err = reports.NewPlainFolder(out, g.file.Name)
+	}
+	if err != nil {
+		return &exit{statusUsage, fmt.Errorf("results of %s: %w", g.file.Name, err)}
+	}
+	g.folder.Again = g.replay
+	return nil
 }
 
 // cases are all that are to be played, in order.

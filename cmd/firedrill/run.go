@@ -154,21 +154,26 @@ func (o *options) seedRange(c *cobra.Command) (*scenarios.Seeds, error) {
 		}
 		return &scenarios.Seeds{First: n, Last: n}, nil
 	case c.Flags().Changed("seeds"):
-		first, last, found := strings.Cut(o.seeds, "..")
-		if !found {
-			return nil, fmt.Errorf("--seeds: want a range such as 1..50, have %q; one seed is --seed", o.seeds)
-		}
-		a, err := parseSeed(first)
-		b, errB := parseSeed(last)
-		if err := errors.Join(err, errB); err != nil {
-			return nil, fmt.Errorf("--seeds %s: %w", o.seeds, err)
-		}
-		if a > b {
-			return nil, fmt.Errorf("--seeds: want the lower end first, have %q; perhaps %d..%d", o.seeds, b, a)
-		}
-		return &scenarios.Seeds{First: a, Last: b}, nil
+		return parseSeeds(o.seeds)
 	}
 	return nil, nil
+}
+
+// parseSeeds reads what --seeds says.
+func parseSeeds(text string) (*scenarios.Seeds, error) {
+	first, last, found := strings.Cut(text, "..")
+	if !found {
+		return nil, fmt.Errorf("--seeds: want a range such as 1..50, have %q; one seed is --seed", text)
+	}
+	a, err := parseSeed(first)
+	b, errB := parseSeed(last)
+	if err := errors.Join(err, errB); err != nil {
+		return nil, fmt.Errorf("--seeds %s: %w", text, err)
+	}
+	if a > b {
+		return nil, fmt.Errorf("--seeds: want the lower end first, have %q; perhaps %d..%d", text, b, a)
+	}
+	return &scenarios.Seeds{First: a, Last: b}, nil
 }
 
 func parseSeed(text string) (uint64, error) {

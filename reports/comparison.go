@@ -1,0 +1,307 @@
+package reports
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"time"
+
+	"firedrill/scenarios"
+	"firedrill/scenarios/expect"
+)
+
+// Agreement is what comparing two worlds comes to.
+type Agreement string
+
+// The agreements, worst first.
+const (
+	Differs   Agreement = "differs"
+	Undecided Agreement = "inconclusive" // the kernel world could not be believed
+	Agrees    Agreement = "agrees"
+)
+
+// agreements are worst first.
+var agreements = []Agreement{Differs, Undecided, Agrees}
+
+// Comparison is what one case showed in both worlds: in the virtual one over many seeds, and play by play in the kernel world. What a
+// play in the kernel world came to agrees if it came to that in at least one virtual seed: what hangs on chance there may hang on
+// it here. A time agrees if it lies within the range of the virtual seeds, widened at both ends by a tenth of its width or by 100 ms
+// of real time, whichever is more. How many operations and bytes there were is the clients' own chance, and is not compared.
+type Comparison struct {
+	Case               string    `json:"case"`
+	Agreement          Agreement `json:"agreement"`
+	TimeScale          string    `json:"time_scale"`
+	Virtual            int       `json:"virtual_plays"`
+	Kernel             int       `json:"kernel_plays"` // those that could be believed
+	Aspects            []*Aspect `json:"aspects"`
+	Timings            []*Timing `json:"timings"`
+	Doubts             []string  `json:"doubts,omitempty"` // why plays in the kernel world could not be believed
+	Again              []string  `json:"again,omitempty"`  // what plays it again, in the virtual world and in the kernel world
+	scale              time.Duration
+	differs, unsettled bool
+}
+
+// Aspect is one thing that a play comes to: its verdict, the verdict of a claim, a hazard that shows itself.
+type Aspect struct {
+	What      string           `json:"what"` // `verdict`, the claim as the scenario has it, or the hazard's id
+	Agreement Agreement        `json:"agreement"`
+	Virtual   []Share          `json:"virtual"`            // most plays first
+	Kernel    []expect.Verdict `json:"kernel"`             // play by play
+	Evidence  []string         `json:"evidence,omitempty"` // of the first play that differs
+	nth       int
+}
+
+// Share is how many plays came to a verdict.
+type Share struct {
+	Verdict expect.Verdict `json:"verdict"`
+	Plays   int            `json:"plays"`
+}
+
+// Timing is a phase of a takeover, or another figure in seconds.
+type Timing struct {
+	Name      string    `json:"name"`
+	Claim     string    `json:"claim"` // that measured it
+	Agreement Agreement `json:"agreement"`
+	Seeds     int       `json:"virtual_plays"` // in so many it was measured
+	Least     float64   `json:"least"`         // of the virtual plays
+	Most      float64   `json:"most"`
+	Margin    float64   `json:"margin"` // how far beyond is near enough
+	Kernel    []float64 `json:"kernel"` // those that measured it, play by play
+	Beyond    float64   `json:"beyond"` // how far outside of the range the farthest is: below 0 before it, 0 within
+	nth       int
+}
+
+// nearEnough is by how much of real time a play may miss the range of the virtual seeds.
+const nearEnough = 100 * time.Millisecond
+
+// NewComparison compares plays of a case that goes so many times faster than life in the kernel world.
+func NewComparison(of string, scale scenarios.Scale) *Comparison {
+	return &Comparison{Case: of, Agreement: Undecided, TimeScale: scale.String(), Aspects: []*Aspect{}, Timings: []*Timing{},
+		scale: time.Duration(max(1, scale))}
+}
+
+// AddVirtual takes a play in the virtual world. All of them come before those in the kernel world.
+func (c *Comparison) AddVirtual(o *scenarios.Outcome) {
+	c.Virtual++
+	met := map[*Aspect]bool{}
+	for _, r := range remarks(o) {
+		p := c.aspect(r)
+		p.tell(r.found, 1)
+		met[p] = true
+	}
+	for _, p := range c.Aspects {
+		if !met[p] {
+			p.tell(expect.Idle, 1) // What nobody speaks of had nothing to judge.
+		}
+	}
+	for _, m := range timed(o) {
+		t := c.timing(m)
+		if t.Seeds == 0 {
+			t.Least, t.Most = m.value, m.value
+		}
+		t.Seeds++
+		t.Least, t.Most = min(t.Least, m.value), max(t.Most, m.value)
+	}
+}
+
+// AddDoubt takes a play in the kernel world that cannot be believed.
+func (c *Comparison) AddDoubt(o *scenarios.Outcome) {
+	why := "a claim could not be decided"
+	if len(o.Misses) > 0 {
+		why = o.Misses[0]
+	}
+	c.Doubts = append(c.Doubts, why)
+}
+
+// AddKernel takes a play in the kernel world, and reports whether it agrees with the virtual ones.
+func (c *Comparison) AddKernel(o *scenarios.Outcome) bool {
+	before := c.Kernel
+	c.Kernel++
+	agrees := true
+	for _, r := range remarks(o) {
+		p := c.aspect(r)
+		p.Kernel = append(p.Kernel, r.found)
+		if !p.shown(r.found) {
+			agrees = false
+			if p.Agreement == Agrees {
+				p.Agreement, p.Evidence = Differs, r.evidence
+			}
+		}
+	}
+	for _, p := range c.Aspects {
+		if len(p.Kernel) == before {
+			p.Kernel = append(p.Kernel, expect.Idle)
+			if !p.shown(expect.Idle) {
+				agrees, p.Agreement = false, Differs
+			}
+		}
+	}
+	if !c.addTimes(o) {
+		agrees = false
+	}
+	c.differs = c.differs || !agrees
+	c.weigh()
+	return agrees
+}
+
+// addTimes compares the times of a play in the kernel world.
+func (c *Comparison) addTimes(o *scenarios.Outcome) bool {
+	agrees := true
+	met := map[*Timing]bool{}
+	for _, m := range timed(o) {
+		t := c.timing(m)
+		met[t] = true
+		t.Kernel = append(t.Kernel, m.value)
+		beyond := max(0, m.value-t.Most) + min(0, m.value-t.Least)
+		if max(beyond, -beyond) > max(t.Beyond, -t.Beyond) {
+			t.Beyond = beyond
+		}
+		t.Margin = max((t.Most-t.Least)/10, (nearEnough * c.scale).Seconds())
+		if t.Seeds == 0 || max(beyond, -beyond) > t.Margin {
+			agrees, t.Agreement = false, Differs
+		}
+	}
+	for _, t := range c.Timings {
+		if !met[t] && t.Seeds == c.Virtual { // Each virtual seed has measured it.
+			agrees, t.Agreement = false, Differs
+		}
+	}
+	return agrees
+}
+
+// GiveUp says that a play could not be believed however often it was played.
+func (c *Comparison) GiveUp() {
+	c.unsettled = true
+	c.weigh()
+}
+
+func (c *Comparison) weigh() {
+	switch {
+	case c.differs:
+		c.Agreement = Differs
+	case c.unsettled:
+		c.Agreement = Undecided
+	default:
+		c.Agreement = Agrees
+	}
+}
+
+// remark is what one play says of an aspect.
+type remark struct {
+	what     string
+	nth      int // of those with the same words
+	found    expect.Verdict
+	evidence []string
+}
+
+// remarks are what a play came to.
+func remarks(o *scenarios.Outcome) []remark {
+	list := []remark{{what: "verdict", found: o.Verdict, evidence: o.Misses}}
+	add := func(what string, found expect.Verdict, evidence []string) {
+		nth := 0
+		for _, r := range list {
+			if r.what == what {
+				nth++
+			}
+		}
+		list = append(list, remark{what, nth, found, evidence})
+	}
+	for _, claim := range o.Claims {
+		add(claim.Text, claim.Verdict, claim.Evidence)
+	}
+	if o.Judgement != nil {
+		for _, h := range o.Judgement.Hazards {
+			add(h.Hazard, expect.HazardSeen, nil)
+		}
+	}
+	return list
+}
+
+// aspect is the aspect that a remark is about. One that is new had nothing to judge in the plays before.
+func (c *Comparison) aspect(r remark) *Aspect {
+	for _, p := range c.Aspects {
+		if p.What == r.what && p.nth == r.nth {
+			return p
+		}
+	}
+	p := &Aspect{What: r.what, nth: r.nth, Agreement: Agrees, Virtual: []Share{}, Kernel: []expect.Verdict{}}
+	if c.Kernel > 0 {
+		p.tell(expect.Idle, c.Virtual)
+		p.Kernel = slices.Repeat([]expect.Verdict{expect.Idle}, c.Kernel-1)
+	} else if c.Virtual > 1 {
+		p.tell(expect.Idle, c.Virtual-1)
+	}
+	c.Aspects = append(c.Aspects, p)
+	return p
+}
+
+// tell counts virtual plays that came to a verdict.
+func (p *Aspect) tell(v expect.Verdict, plays int) {
+	n := slices.IndexFunc(p.Virtual, func(s Share) bool { return s.Verdict == v })
+	if n < 0 {
+		p.Virtual = append(p.Virtual, Share{v, plays})
+	} else {
+		p.Virtual[n].Plays += plays
+	}
+	slices.SortStableFunc(p.Virtual, func(a, b Share) int { return cmp.Compare(b.Plays, a.Plays) })
+}
+
+// shown reports whether a virtual play came to a verdict.
+func (p *Aspect) shown(v expect.Verdict) bool {
+	return slices.ContainsFunc(p.Virtual, func(s Share) bool { return s.Verdict == v })
+}
+
+// idle reports whether there was nothing to judge, in either world.
+func (p *Aspect) idle() bool {
+	return len(p.Virtual) == 1 && p.Virtual[0].Verdict == expect.Idle &&
+		!slices.ContainsFunc(p.Kernel, func(v expect.Verdict) bool { return v != expect.Idle })
+}
+
+// sample is a figure in seconds of one play.
+type sample struct {
+	name, claim string
+	nth         int // of those with the same words
+	value       float64
+}
+
+// timed are the figures in seconds of a play. What a claim measures that nobody asked for is left out where one that is asked for
+// measures the same.
+func timed(o *scenarios.Outcome) []sample {
+	var list []sample
+	var asked []string
+	for _, claim := range o.Claims {
+		nth := map[string]int{}
+		for _, m := range claim.Measures {
+			if m.Unit != "s" || !claim.Asked && slices.Contains(asked, m.Name) {
+				continue
+			}
+			if claim.Asked {
+				asked = append(asked, m.Name)
+			}
+			list = append(list, sample{m.Name, claim.Text, nth[m.Name], m.Value})
+			nth[m.Name]++
+		}
+	}
+	return list
+}
+
+func (c *Comparison) timing(m sample) *Timing {
+	for _, t := range c.Timings {
+		if t.Name == m.name && t.Claim == m.claim && t.nth == m.nth {
+			return t
+		}
+	}
+	t := &Timing{Name: m.name, Claim: m.claim, nth: m.nth, Agreement: Agrees, Kernel: []float64{}}
+	c.Timings = append(c.Timings, t)
+	return t
+}
+
+// WriteComparison writes it as one line of JSON.
+func WriteComparison(w io.Writer, c *Comparison) error {
+	b, err := encode(c, "")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
