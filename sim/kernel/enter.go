@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -83,19 +85,45 @@ func spawn(args []string) (status int, err error) {
 	}
 	lifeline.Close()
 	door.Close()
+	var last atomic.Int64
 	go func() {
 		for s := range signals {
-			_ = c.Process.Signal(s) // Its end is seen below.
+			last.Store(int64(s.(syscall.Signal)))
+			passOn(c.Process, s.(syscall.Signal))
 		}
 	}()
 	err = c.Wait()
-	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		if w := exit.Sys().(syscall.WaitStatus); w.Signaled() {
-			return 128 + int(w.Signal()), nil
-		}
-		return exit.ExitCode(), nil
+	exit := new(exec.ExitError)
+	if !errors.As(err, &exit) {
+		return 0, err
 	}
-	return 0, err
+	w, passed := exit.Sys().(syscall.WaitStatus), int(last.Load())
+	switch {
+	case passed != 0 && (w.Signaled() || w.ExitStatus() == uncaught):
+		return 128 + passed, nil
+	case w.Signaled():
+		return 128 + int(w.Signal()), nil
+	}
+	return w.ExitStatus(), nil
+}
+
+// uncaught is the exit status of a Go program that gets a signal that it has not asked for and that its kernel does not let it
+// die of, as it does not the first process of a namespace.
+const uncaught = 2
+
+// passOn gives a signal to the root of the tree, whose end is seen elsewhere. The first process of a namespace does not even get
+// those that it has no handler for, and at the begin there is none: then it is killed.
+func passOn(p *os.Process, s syscall.Signal) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))
+	if err != nil {
+		return // It has ended.
+	}
+	_, rest, _ := strings.Cut(string(text), "\nSigCgt:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	if caught, err := strconv.ParseUint(mask, 16, 64); err == nil && caught&(1<<(s-1)) == 0 {
+		s = unix.SIGKILL
+	}
+	_ = p.Signal(s)
 }
 
 // identities maps root inside to the user outside. Root itself keeps every user as it is, and files look as they did, unless
