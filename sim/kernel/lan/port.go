@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 
 	"firedrill/sim/kernel/netns"
 )
@@ -137,21 +136,4 @@ func (p *Port) close() {
 		a.spent()
 	}
 	p.waiting, p.asked = nil, nil
-}
-
-// readable are the ports that the loop is to listen to. Devices of closed ports are taken away on the side: their kernel
-// may wait for others.
-func (s *Switch) readable() (ports []*Port) {
-	s.ports = slices.DeleteFunc(s.ports, func(p *Port) bool {
-		if p.closed {
-			s.closing.Go(p.tap.close)
-		}
-		return p.closed
-	})
-	for _, p := range s.ports {
-		if !p.frozen && !p.gone {
-			ports = append(ports, p)
-		}
-	}
-	return ports
 }

@@ -90,9 +90,15 @@ func New(o Options) (*Switch, error) {
 		_ = unix.Close(s.bell) // What is wrong is known.
 		return nil, err
 	}
-	s.room, s.scratch = make(wire, roomLen), make(wire, 0, roomLen)
-	go s.run()
-	return s, nil
+	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
+		if err = errors.Join(s.hear(s.bell), s.hear(s.ticker.fd)); err == nil {
+			s.heard, s.room, s.scratch = map[int32]*Port{}, make(wire, roomLen), make(wire, 0, roomLen)
+			go s.run()
+			return s, nil
+		}
+		_ = unix.Close(s.epoll)
+	}
+	return nil, errors.Join(err, unix.Close(s.bell), s.ticker.close())
 }
 
 // AddSegment adds a broadcast domain, or a router between some that are there. The world's network has it too.
@@ -163,7 +169,7 @@ func (s *Switch) Close() error {
 	s.wake()
 	<-s.over
 	s.closing.Wait()
-	return errors.Join(unix.Close(s.bell), s.ticker.close())
+	return errors.Join(unix.Close(s.epoll), unix.Close(s.bell), s.ticker.close())
 }
 
 // wake makes the loop look at what changed.
