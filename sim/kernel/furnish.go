@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a machine with a program has in memory beside its disk, all together.
-const scratchOptions = "mode=0755,size=128m,nr_inodes=65536"
+// memoryAt is where what the machine has in memory is mounted before it is furnished.
+const memoryAt = "/run"
 
 // emptied are folders of the host that a machine has for itself: empty, but for folders so many levels down, which packages made
 // for their daemons. Where the host has none the machine has none.
@@ -39,24 +39,27 @@ func private(path string) bool {
 	return false
 }
 
-// room is the file system of a machine with a program, as it is being furnished.
+// room is the file system of a machine with a program, as it is being furnished. Where software ran before, since the last boot,
+// its files in memory are there; mounts are not.
 type room struct {
-	scratch *os.File // the root of what is in memory
-	mirrors int
-	old     string // where the root before this one is mounted still; "": there is none
+	memory *os.File // the root of what is in memory
+	old    string   // where the root before this one is mounted still; "": there is none
 }
 
 // furnish makes the mount namespace of this process, which has settled in, one for a program: the host's files can be read, a
-// few folders are the machine's own, and names are those of the world. Close what it returns.
+// few folders are the machine's own, and names are those of the world. What it has in memory is mounted at memoryAt, or made now.
+// Close what it returns.
 func furnish(b *birth) (*room, error) {
-	if err := unix.Mount("tmpfs", store, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, scratchOptions); err != nil {
-		return nil, fmt.Errorf("mount a tmpfs: %w", err)
+	if b.Memory == "" {
+		if err := unix.Mount("tmpfs", memoryAt, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {
+			return nil, fmt.Errorf("mount a tmpfs: %w", err)
+		}
 	}
-	scratch, err := os.Open(store)
+	memory, err := os.Open(memoryAt)
 	if err != nil {
 		return nil, err
 	}
-	r := &room{scratch: scratch}
+	r := &room{memory: memory}
 	return r, r.furnish(b)
 }
 
@@ -113,23 +116,31 @@ func (b *birth) names() map[string]string {
 		"/etc/resolv.conf": "# Of the host's name servers none can be reached.\n"}
 }
 
-// in is a path in the scratch folder, wherever that is covered.
-func (r *room) in(name string) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", r.scratch.Fd(), name)
+// folder makes one in memory, for what belongs at a path. It is new unless software ran before.
+func (r *room) folder(path string, mode os.FileMode) (at string, fresh bool, err error) {
+	name := "root"
+	if path != "/" {
+		name = strings.ReplaceAll(path[1:], "/", "%")
+	}
+	at = fmt.Sprintf("/proc/self/fd/%d/%s", r.memory.Fd(), name) // It is covered, but not from here.
+	_, err = os.Lstat(at)
+	return at, err != nil, makeFolder(at, mode)
 }
 
-// folder makes one in the scratch folder.
-func (r *room) folder(name string, mode os.FileMode) (string, error) {
-	at := r.in(name)
-	return at, makeFolder(at, mode)
-}
-
-// makeFolder makes a folder that has exactly this mode.
+// makeFolder makes a folder that has exactly this mode, unless it is there.
 func makeFolder(path string, mode os.FileMode) error {
 	if err := os.Mkdir(path, 0o755); err != nil {
-		return err
+		return unless(os.ErrExist, err)
 	}
 	return os.Chmod(path, mode)
+}
+
+// unless is an error that is not the one that does not matter.
+func unless(harmless, err error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
 }
 
 // empty covers a folder of the host with one of the machine's own.
@@ -137,12 +148,14 @@ func (r *room) empty(path string, mode os.FileMode, levels int) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return nil
 	}
-	own, err := r.folder(strings.ReplaceAll(path[1:], "/", "-"), mode)
+	own, fresh, err := r.folder(path, mode)
 	if err != nil {
 		return err
 	}
-	if err := likeFolders(path, own, levels); err != nil {
-		return err
+	if fresh {
+		if err := likeFolders(path, own, levels); err != nil {
+			return err
+		}
 	}
 	return bind(own, path)
 }
@@ -183,7 +196,7 @@ func bind(from, to string) error {
 
 // devices covers /dev with the few that belong to no host: to be root of the machine may be to own the host's disks.
 func (r *room) devices() error {
-	dev, err := r.folder("dev", 0o755)
+	dev, _, err := r.folder("/dev", 0o755)
 	if err != nil {
 		return err
 	}
@@ -204,7 +217,7 @@ func (r *room) devices() error {
 	}
 	for name, to := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
 		"stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"} {
-		if err := os.Symlink(to, filepath.Join(dev, name)); err != nil {
+		if err := unless(os.ErrExist, os.Symlink(to, filepath.Join(dev, name))); err != nil {
 			return err
 		}
 	}
@@ -328,8 +341,7 @@ func (r *room) mirror(path string) error {
 	if err != nil {
 		return err
 	}
-	r.mirrors++
-	own, err := r.folder(fmt.Sprintf("mirror-%d", r.mirrors), info.Mode())
+	own, _, err := r.folder(path, info.Mode())
 	if err != nil {
 		return err
 	}
@@ -345,7 +357,7 @@ func (r *room) mirrorRoot() error {
 	if err != nil {
 		return err
 	}
-	root, err := r.folder("root", 0o755)
+	root, _, err := r.folder("/", 0o755)
 	if err != nil {
 		return err
 	}
@@ -368,7 +380,7 @@ func (r *room) mirrorRoot() error {
 
 // close lets go of what the furnishing needed.
 func (r *room) close() error {
-	r.scratch.Close()
+	r.memory.Close()
 	if r.old == "" {
 		return nil
 	}
@@ -388,7 +400,7 @@ func showAll(from, at string, entries []fs.DirEntry) error {
 	return nil
 }
 
-// show lets a file, a folder or a link be seen at a place where nothing is yet.
+// show lets a file, a folder or a link be seen at another place.
 func show(from, at string, kind os.FileMode) error {
 	switch {
 	case kind&os.ModeSymlink != 0:
@@ -396,9 +408,9 @@ func show(from, at string, kind os.FileMode) error {
 		if err != nil {
 			return err
 		}
-		return os.Symlink(to, at)
+		return unless(os.ErrExist, os.Symlink(to, at))
 	case kind.IsDir():
-		if err := os.Mkdir(at, 0o755); err != nil {
+		if err := makeFolder(at, 0o755); err != nil {
 			return err
 		}
 	default:

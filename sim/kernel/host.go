@@ -172,8 +172,8 @@ func (h *host) listen() {
 			h.done <- struct{}{}
 		case o.Go:
 			h.begin <- o.Epoch
-		case o.Hold != nil:
-			h.program.hold(*o.Hold)
+		case o.Hold, o.Resume:
+			h.program.hold(o.Hold)
 		case o.Leave:
 			h.program.dismiss()
 		case o.Clock != nil && h.program == nil:

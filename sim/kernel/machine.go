@@ -66,14 +66,14 @@ type machine struct {
 
 // life is what a machine has of its kernel while it is on.
 type life struct {
-	up    chan struct{} // closed when all is there, or cannot be
-	ns    *netns.Namespace
-	ports []*lan.Port // by the machine's interfaces; empty until all are there
-	own   *env.Machine
-	quit  chan struct{} // closed when addresses are watched no more
-	down  chan struct{} // closed when it is over
-	lit   bool          // software may run
-	over  bool
+	up     chan struct{} // closed when all is there, or cannot be
+	ns     *netns.Namespace
+	ports  []*lan.Port // by the machine's interfaces; empty until all are there
+	own    *env.Machine
+	memory string        // a mount: what programs have in memory; "": there was none yet
+	down   chan struct{} // closed when it is over
+	lit    bool          // software may run
+	over   bool
 }
 
 // task is one of the harness on the machine.
@@ -300,7 +300,7 @@ func (m *machine) launch() error {
 	for _, s := range m.specs {
 		b.Segments = append(b.Segments, s.Segment)
 	}
-	p := &process{m: m, l: m.life, program: m.kind.Program != nil}
+	p := &process{m: m, l: m.life, program: m.kind.Program != nil, held: m.paused || m.still != running}
 	if err := m.say(&b); err != nil {
 		return err
 	}
@@ -363,9 +363,6 @@ func (m *machine) bury(l *life, p *process) {
 		close(l.down)
 	}
 	l.over = true
-	if l.quit != nil {
-		close(l.quit)
-	}
 	for _, port := range l.ports {
 		port.Close()
 	}
@@ -382,6 +379,7 @@ func (m *machine) bury(l *life, p *process) {
 		if l.own != nil {
 			l.own.Wait()
 		}
+		m.forget(l)
 		_ = l.ns.Close() // Only a descriptor is given back.
 	})
 }

@@ -15,6 +15,9 @@ import (
 
 func TestMain(m *testing.M) {
 	Host(beaconKind, conform.DrillKind)
+	if acts := os.Getenv(actKey); acts != "" {
+		perform(acts)
+	}
 	if os.Getenv(victimKey) != "" {
 		beVictim()
 	}
@@ -25,6 +28,10 @@ func TestMain(m *testing.M) {
 		}
 	}
 	if err := Enter(); err != nil {
+		fmt.Println("FAIL:", err)
+		os.Exit(1)
+	}
+	if err := showOurselves(); err != nil {
 		fmt.Println("FAIL:", err)
 		os.Exit(1)
 	}

@@ -231,7 +231,7 @@ func (p *process) hold(yes bool) {
 	switch {
 	case p.cmd == nil:
 	case p.program:
-		p.order(order{Hold: &yes})
+		p.order(order{Hold: yes, Resume: !yes})
 	case yes:
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGSTOP) // One that has just ended hears nothing.
 	default:

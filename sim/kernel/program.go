@@ -58,7 +58,8 @@ type program struct {
 	asked    bool       // to end
 	pid      int        // 0: does not run
 	waiting  map[int]chan unix.WaitStatus
-	warned   bool // that it cannot be found out whether it is ready
+	stale    version // of the file that is to show that it is ready
+	warned   bool    // that it cannot be found out whether it is ready
 }
 
 // liveAs is live for a machine whose software is a program.
@@ -71,8 +72,14 @@ func (h *host) liveAs(b *birth) error {
 	p.released = sync.NewCond(&p.mu)
 	p.out = newOutput(log, b.Program.Ready.Log, h.say)
 	h.program, h.scale = p, b.Scale
-	signal.Notify(make(chan os.Signal, 1)) // None that a program sends to this process ends it.
+	signal.Notify(make(chan os.Signal, 1))           // None that a program sends to this process ends it.
+	if err := bind(b.Memory, memoryAt); err != nil { // Where the harness has it is out of sight soon.
+		return err
+	}
 	if err := settleIn(b.Machine, b.Disk); err != nil {
+		return err
+	}
+	if err := setReadOnly(memoryAt, false); err != nil {
 		return err
 	}
 	if err := keepInBounds(); err != nil {
@@ -129,6 +136,7 @@ func (p *program) begin() (ended chan unix.WaitStatus, err error) {
 		return nil, err
 	}
 	defer write.Close()
+	p.stale = versionOf(p.spec.Ready.File)
 	p.log.note(p.h.now(), strings.Join(p.spec.Command, " "))
 	pid, ended, err := p.start(p.spec.Command, write)
 	if err != nil {
@@ -193,7 +201,7 @@ func find(name string) (string, error) {
 	case errors.Is(err, os.ErrNotExist) && private(name):
 		return "", fmt.Errorf("there is no %s: of that folder a machine has one of its own", name)
 	}
-	return "", fmt.Errorf("%s: %w", name, errors.Unwrap(err))
+	return "", fmt.Errorf("%s: %w", name, cause(errors.Unwrap(err)))
 }
 
 // reap waits for every process that ends, whoever started it.

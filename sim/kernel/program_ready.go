@@ -26,7 +26,7 @@ func (p *program) watch() {
 	case r.Port != 0:
 		p.look(lookEvery, func() bool { return listening(r.Port) })
 	case r.File != "":
-		p.look(lookEvery, func() bool { _, err := os.Stat(r.File); return err == nil })
+		p.look(lookEvery, func() bool { return p.stale.differs(r.File) })
 	case len(r.Command) > 0:
 		p.look(runEvery, func() bool { return p.succeeds(r.Command) })
 	default:
@@ -40,6 +40,25 @@ func (p *program) look(every time.Duration, seen func() bool) {
 		time.Sleep(every)
 	}
 	p.ready()
+}
+
+// version is what tells a file from the one that is there later by the same name.
+type version struct {
+	info os.FileInfo // nil: there is none
+}
+
+func versionOf(path string) version {
+	info, err := os.Stat(path)
+	if err != nil {
+		return version{}
+	}
+	return version{info}
+}
+
+// differs reports whether there is a file, and not this one: software that crashed may have left it.
+func (v version) differs(path string) bool {
+	now := versionOf(path).info
+	return now != nil && (v.info == nil || !os.SameFile(v.info, now) || !v.info.ModTime().Equal(now.ModTime()))
 }
 
 // listening reports whether somebody on this machine listens at a TCP port. It is read from the kernel: a connection would

@@ -3,9 +3,14 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
 )
@@ -23,12 +28,45 @@ func (m *machine) sayProgram(b *birth) error {
 		return fmt.Errorf("want a command: the program and its arguments")
 	}
 	b.Program, b.Hosts = &program, m.hosts()
-	if m.log != nil {
-		return nil
-	}
 	var err error
-	m.log, err = newLogbook()
+	if m.log == nil {
+		if m.log, err = newLogbook(); err != nil {
+			return err
+		}
+	}
+	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory", m.name, b.Birth))
 	return err
+}
+
+// memoryOptions bound what a machine with a program has in memory beside its disk, all together.
+const memoryOptions = "mode=0755,size=128m,nr_inodes=65536"
+
+// remember mounts what a machine has in memory. It outlives software that crashes.
+func (l *life) remember(name string) (string, error) {
+	if l.memory != "" {
+		return l.memory, nil
+	}
+	at := filepath.Join(store, name)
+	if err := os.Mkdir(at, 0o755); err != nil {
+		return "", err
+	}
+	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {
+		return "", fmt.Errorf("mount a tmpfs: %w", err)
+	}
+	l.memory = at
+	return at, nil
+}
+
+// forget gives back what a machine had in memory, when all its processes are gone. It is called without the lock.
+func (m *machine) forget(l *life) {
+	if l.memory == "" {
+		return
+	}
+	if err := errors.Join(unix.Unmount(l.memory, unix.MNT_DETACH), os.Remove(l.memory)); err != nil {
+		m.w.mu.Lock()
+		m.w.fail(fmt.Errorf("machine %s: %w", m.name, err))
+		m.w.mu.Unlock()
+	}
 }
 
 // hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this one shares a

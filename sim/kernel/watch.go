@@ -3,10 +3,12 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -16,24 +18,22 @@ import (
 // watchAddresses notes, for as long as the life lasts, what addresses are taken and given up in the machine's namespace, by
 // whomever: a program does not say so. It is called with the lock, before any software runs.
 func (m *machine) watchAddresses(l *life) error {
-	quit := make(chan struct{})
-	updates, err := l.addresses(quit)
+	updates, err := l.addresses()
 	if err != nil {
 		return err
 	}
-	l.quit = quit
 	m.w.aside(func() {
 		for {
 			for u := range updates {
 				m.addressChanged(l, u)
 			}
 			select {
-			case <-quit:
+			case <-l.down:
 				return
 			default:
 			}
 			// There were more changes at once than the kernel keeps. What is known is what is there now.
-			if updates, err = l.addresses(quit); err == nil {
+			if updates, err = l.addresses(); err == nil {
 				err = m.readAddresses(l)
 			}
 			if err != nil {
@@ -47,10 +47,10 @@ func (m *machine) watchAddresses(l *life) error {
 	return nil
 }
 
-// addresses subscribes to changes. The channel is closed after quit is, or when some were lost.
-func (l *life) addresses(quit chan struct{}) (updates chan netlink.AddrUpdate, err error) {
+// addresses subscribes to changes. The channel is closed when the life is over, or some were lost.
+func (l *life) addresses() (updates chan netlink.AddrUpdate, err error) {
 	updates = make(chan netlink.AddrUpdate, 64)
-	err = l.ns.Do(func() error { return netlink.AddrSubscribe(updates, quit) })
+	err = l.ns.Do(func() error { return netlink.AddrSubscribe(updates, l.down) })
 	if err != nil {
 		return nil, fmt.Errorf("watch its addresses: %w", err)
 	}
@@ -93,6 +93,10 @@ func (m *machine) readAddresses(l *life) error {
 				return err
 			}
 			list, err := netlink.AddrList(link, netlink.FAMILY_V4)
+			for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 100; tries++ { // They go on changing.
+				time.Sleep(10 * time.Millisecond)
+				list, err = netlink.AddrList(link, netlink.FAMILY_V4)
+			}
 			if err != nil {
 				return err
 			}

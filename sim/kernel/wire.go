@@ -30,6 +30,7 @@ type birth struct {
 
 	Program *nodes.Program // in place of a kind and its config
 	Hosts   []string       // lines of /etc/hosts
+	Memory  string         // where the harness has mounted what the machine has in memory, from boot to boot
 }
 
 // order is what the harness says to a process after that.
@@ -38,8 +39,8 @@ type order struct {
 	Go    bool // the software may run
 	Epoch int64
 	Clock *sim.ClockState // the clock was changed
-	Hold  *bool           // the machine's program, and all that it started, stands still; or goes on
-	Leave bool            // the program is asked to end
+	// Of a program: it stands still with all that it started, goes on, or is asked to end.
+	Hold, Resume, Leave bool
 }
 
 // word is what a process says to the harness. Each but the answer to an order about the clock waits until it is done.
