@@ -58,6 +58,17 @@ var scripts = map[string]string{
 		rmdir /d; unlink /d; mkdir /no/x; put /no/x y; put /f x; mkdir /f; mkdir /f/x; rmdir /f/x; list /f; list /no; list /`,
 	"long names": "put /" + strings.Repeat("n", 255) + " x; put /" + strings.Repeat("n", 256) + " x; mkdir /" +
 		strings.Repeat("m", 256) + "; list /; rename /" + strings.Repeat("n", 255) + " /" + strings.Repeat("o", 256),
+	"deep paths": "mkdir /d; mkdir" + strings.Repeat("/d", 60) + "; " + deep(40) + "put " + strings.Repeat("/d", 40) +
+		"/a deep; cat " + strings.Repeat("/d", 40) + "/a; rename " + strings.Repeat("/d", 40) + "/a /a; cat /a; stat " +
+		strings.Repeat("/d", 2100) + "; rename /d/d /d" + strings.Repeat("/d", 39) + "/d",
+	"larger than 2 and 4 GiB": `
+		open f /a rw,create; pwrite f 3000000000 three; pwrite f 5000000000 five; state f; pread f 2999999998 9; pread f 4999999999 9
+		truncate f 4294967297; state f; seek f 0 2; write f end; append /a !; pread f 4294967290 20; put /a x; state f`,
+	"owners": `
+		put /a x; chown /a 0; stat /a; mkdir /d; chown /d 0; lstat /d; symlink a /l; chown /l 0; lstat /l; chown /no 0`,
+	"copied by the kernel": `
+		put /a hello; open f /a r; open g /b w,create; copy f g 3; cat /b; copy f g 9; cat /b; copy f g 9; copy g f 1; put /c x*300000
+		open f /c r; copy f g 300000; stat /b`,
 	"modes and times": `
 		put /a x; chmod /a 04751; stat /a; chmod /a 0; cat /a; chmod /a 0644; utime /a 86400; stat /a; open f /a rw; utime /a 5
 		state f; mkdir /d; chmod /d 01777; stat /d; utime /d 7; stat /d; chmod /no 0; utime /no 1; mkfifo /p; lstat /p
@@ -66,6 +77,15 @@ var scripts = map[string]string{
 		open f /a rw,create; write f 0123456789; look f 0 10; map f 2 XY; flush; pread f 0 20; pwrite f 4 zz; look f 0 10
 		truncate f 20000; map f 9000 far; close f; open f /a rw; flush; pread f 8999 5; look f 8999 5; pwrite f 8999 <; look f 8999 5
 		open g /a r; map g 0 x; map f 0 AB; sync f; cat /a; map f 3 C; truncate f 4; cat /a; truncate f 6; cat /a`,
+}
+
+// deep makes directories in each other.
+func deep(n int) string {
+	var all strings.Builder
+	for i := 2; i <= n; i++ {
+		all.WriteString("mkdir " + strings.Repeat("/d", i) + "; ")
+	}
+	return all.String()
 }
 
 func stepsOf(script string) []string {
@@ -183,5 +203,12 @@ func TestDiffersFromTmpfs(t *testing.T) {
 		pwrite f 300000000000 x: EFBIG
 		allocate f 4096: ENOTSUP
 		rename /a /b whiteout: EINVAL
-		list /: a ok`)
+		list /: a ok
+		tag /a user.x: ENOTSUP
+		open g / rw,temporary: ENOTSUP
+		truncate f 1000000: ok
+		pwrite f 500000 x: 1
+		seek f 0 3: 0
+		seek f 0 4: 1000000
+		seek f 1000000 3: ENXIO`)
 }

@@ -4,6 +4,7 @@ package disk
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,10 +25,13 @@ import (
 //	open F PATH FLAGS    F names the open file; FLAGS of r, w, rw, append, create, excl, trunc, direct, sync, directory,
 //	                     with commas
 //	close F, read F N, pread F OFF N, write F TEXT, pwrite F OFF TEXT, seek F OFF WHENCE, truncate F N, sync F, state F,
-//	allocate F N, reopen G F (by way of /proc), map F OFF TEXT, look F OFF N, flush (msync of what was mapped last)
+//	allocate F N, copy F G N, reopen G F (by way of /proc), map F OFF TEXT, look F OFF N, flush (msync of what was mapped
+//	last), privately F OFF TEXT (changes a mapping of its own), lock F HOW (flock: sh, ex, un), range F HOW (fcntl: rd, wr,
+//	un); no lock is waited for
 //	put PATH TEXT, cat PATH, stat PATH, lstat PATH, mkdir PATH, rmdir PATH, unlink PATH, rename PATH PATH [FLAGS],
 //	link PATH PATH, symlink TEXT PATH, readlink PATH, chmod PATH MODE, chown PATH ID, utime PATH SECONDS, mkfifo PATH,
-//	cut PATH N, list PATH, sync-path PATH, append PATH TEXT
+//	cut PATH N, list PATH, sync-path PATH, append PATH TEXT, tag PATH NAME (an extended attribute), run PATH TEXT (a program
+//	that reads the text), space (statfs)
 //
 // A TEXT of the form x*N is N times x.
 type player struct {
@@ -40,7 +44,7 @@ func newPlayer(root string) *player { return &player{root: root, files: map[stri
 
 var openFlags = map[string]int{"r": unix.O_RDONLY, "w": unix.O_WRONLY, "rw": unix.O_RDWR, "append": unix.O_APPEND,
 	"create": unix.O_CREAT, "excl": unix.O_EXCL, "trunc": unix.O_TRUNC, "direct": unix.O_DIRECT, "sync": unix.O_SYNC,
-	"dsync": unix.O_DSYNC, "directory": unix.O_DIRECTORY}
+	"dsync": unix.O_DSYNC, "directory": unix.O_DIRECTORY, "temporary": unix.O_TMPFILE}
 
 var renameFlags = map[string]uint{"": 0, "noreplace": unix.RENAME_NOREPLACE, "exchange": unix.RENAME_EXCHANGE,
 	"whiteout": unix.RENAME_WHITEOUT}
@@ -152,6 +156,20 @@ func (p *player) play(line string) string {
 		return one(func() error { return unix.Mkfifo(at, 0o640) })
 	case "cut":
 		return one(func() error { return unix.Truncate(at, number(w[2])) })
+	case "run":
+		c := exec.Command(at)
+		c.Stdin = strings.NewReader(w[2])
+		out, err := c.Output()
+		if errors.Is(err, unix.EACCES) {
+			err = unix.EACCES
+		}
+		return strings.TrimSpace(string(out) + " " + outcome(err))
+	case "tag":
+		return one(func() error { return unix.Setxattr(at, w[2], []byte("x"), 0) })
+	case "space":
+		var s unix.Statfs_t
+		err := unix.Statfs(p.root, &s)
+		return fmt.Sprintf("%d of %d blocks of %d are free, names of %d, %s", s.Bavail, s.Blocks, s.Bsize, s.Namelen, outcome(err))
 	case "flush":
 		return one(func() error { return unix.Msync(p.mapped, unix.MS_SYNC) })
 	}
@@ -290,6 +308,16 @@ func (p *player) playFile(fd int, w []string) string {
 		return one(func() error { return unix.Ftruncate(fd, number(w[2])) })
 	case "sync":
 		return one(func() error { return unix.Fsync(fd) })
+	case "copy":
+		return count(func() (int, error) {
+			return unix.CopyFileRange(fd, nil, p.files[w[2]], nil, int(number(w[3])), 0)
+		})
+	case "lock":
+		how := map[string]int{"sh": unix.LOCK_SH, "ex": unix.LOCK_EX, "un": unix.LOCK_UN}[w[2]]
+		return one(func() error { return unix.Flock(fd, how|unix.LOCK_NB) })
+	case "range":
+		how := map[string]int16{"rd": unix.F_RDLCK, "wr": unix.F_WRLCK, "un": unix.F_UNLCK}[w[2]]
+		return one(func() error { return unix.FcntlFlock(uintptr(fd), unix.F_SETLK, &unix.Flock_t{Type: how, Len: 10}) })
 	case "allocate":
 		return one(func() error { return unix.Fallocate(fd, 0, 0, number(w[2])) })
 	case "state":
@@ -306,6 +334,13 @@ func (p *player) playFile(fd int, w []string) string {
 			copy(at, textOf(w[3]))
 			return "ok"
 		})
+	case "privately":
+		all, err := unix.Mmap(fd, 0, 5, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+		if err != nil {
+			return outcome(err)
+		}
+		copy(all[number(w[2]):], w[3])
+		return shorten(all)
 	case "look":
 		return p.mapAnd(fd, number(w[2]), int(number(w[3])), shorten)
 	}
