@@ -65,12 +65,18 @@ func (n *Namespace) File() *os.File { return n.file }
 // Close lets go of the namespace.
 func (n *Namespace) Close() error { return n.file.Close() }
 
-// apart calls act on a thread of its own, which ends with it: no other goroutine ever finds itself in the wrong namespace.
+// apart calls act on a thread of its own, which ends with it: no other goroutine ever finds itself in the wrong namespace. The
+// first thread of a process never ends: it would stay in there, and with it /proc/self, so it only waits for another.
 func apart(act func() error) error {
 	over := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // It is never unlocked, which ends the thread.
-		over <- act()
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			over <- apart(act)
+			runtime.UnlockOSThread()
+			return
+		}
+		over <- act() // The thread is never unlocked, and ends with the goroutine.
 	}()
 	return <-over
 }

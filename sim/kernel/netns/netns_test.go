@@ -52,3 +52,25 @@ func TestWhatIsOpenedInsideStaysThere(t *testing.T) {
 		t.Errorf("the caller is not where it was: %v", err)
 	}
 }
+
+// moved is whether the process was in another namespace after it had made some: what /proc/self shows is that of its first
+// thread. It is found out in that thread, where main runs, as a rule.
+var moved bool
+
+func TestMain(m *testing.M) {
+	before, _ := os.Readlink("/proc/self/ns/net")
+	for range 50 {
+		if n, err := New(); err == nil {
+			n.Close()
+		}
+	}
+	after, err := os.Readlink("/proc/self/ns/net")
+	moved = after != before || err != nil
+	os.Exit(m.Run())
+}
+
+func TestTheProcessStaysWhereItIs(t *testing.T) {
+	if moved {
+		t.Error("the process is in a namespace that it only made")
+	}
+}
