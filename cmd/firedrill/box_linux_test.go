@@ -291,7 +291,7 @@ func (b *box) look() snapshot {
 			kind, number, is := strings.Cut(what, ":[")
 			switch {
 			case is && kind != "socket" && kind != "pipe":
-				s["namespace "+kind+" "+number] = ""
+				s["namespace "+kind+" "+strings.TrimSuffix(number, "]")] = ""
 			case strings.HasPrefix(what, "/memfd:"):
 				s["memory file "+link] = what
 			}
