@@ -56,6 +56,13 @@ func (p *play) lastCall() time.Duration {
 	return p.over() - min(drain, p.Settle/2)
 }
 
+// callLast stops clients at the last call. Where the play is held, that is when it goes on.
+func (p *play) callLast() {
+	if p.keep == nil {
+		p.at(p.lastCall(), p.stopClients)
+	}
+}
+
 // habits are those of a group's client at a place.
 func (p *play) habits(c *Clients, machine string, place client.Place) client.Config {
 	return client.Config{

@@ -50,6 +50,9 @@ type Batch struct {
 	// Watch is told of the world of each turn before it is played, and done is called when it is over; nil: nobody watches. Turns go
 	// side by side. A second play of a turn is not watched: that it comes out the same shows that watching changes nothing.
 	Watch func(t Turn, s *Scenario, w sim.World) (done func() error, err error)
+	// Hold is asked over and over, from before the end of each play's quiet phase, whether that is to last longer: all stays up as
+	// long as it says so. It is for worlds that go by real time, and is called with nothing else under way; nil: no play is held.
+	Hold func(s *Scenario, w sim.World) bool
 }
 
 // Result is a turn that was played.
@@ -162,13 +165,13 @@ func (b *Batch) once(t Turn, watch func(Turn, *Scenario, sim.World) (func() erro
 	}
 	w := b.World(s)
 	if watch == nil {
-		return s.Play(w, b.Catalogue)
+		return s.play(w, b.Catalogue, b.Hold)
 	}
 	done, err := watch(t, s, w)
 	if err != nil {
 		return failed(errors.Join(err, w.Close()))
 	}
-	o = s.Play(w, b.Catalogue)
+	o = s.play(w, b.Catalogue, b.Hold)
 	if err := done(); err != nil {
 		o.Err = errors.Join(o.Err, err)
 	}

@@ -294,7 +294,7 @@ func (p *play) endDrill() {
 	p.ended = true
 	if now := p.world.Now(); now < p.quiet {
 		p.quiet = now
-		p.at(p.lastCall(), p.stopClients)
+		p.callLast()
 	}
 	if next := p.timeline.next; next < len(p.Timeline) {
 		p.miss(&p.Timeline[next], p.whyNot())

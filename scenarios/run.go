@@ -15,15 +15,18 @@ import (
 
 // Play plays s in w, an empty world that the caller made with the scenario's seed: faults first, then quiet, then judgement.
 // It closes the world. The outcome does not depend on what was played before, nor beside.
-func (s *Scenario) Play(w sim.World, cat *Catalogue) *Outcome {
+func (s *Scenario) Play(w sim.World, cat *Catalogue) *Outcome { return s.play(w, cat, nil) }
+
+func (s *Scenario) play(w sim.World, cat *Catalogue, hold func(*Scenario, sim.World) bool) *Outcome {
 	p := newPlay(s, w)
+	p.keep = hold
 	if err := p.populate(); err != nil { // Segments, machines, clients, and the operator.
 		return p.broken(fmt.Errorf("populate %s: %w", s.Case, err))
 	}
 	p.arm(p.timeline, 0) // Operators' acts and faults, each at its time.
 	failure := p.drill() // Safety: nothing wrong may be observed. At its end every fault is undone; what is off stays off.
 	if failure == nil {
-		failure = w.Run(p.over()) // Liveness: it must recover.
+		failure = p.settle() // Liveness: it must recover.
 	}
 	return p.judge(p.collect(failure), cat) // The trace, the operations, and what every disk holds.
 }
@@ -39,9 +42,11 @@ type play struct {
 	copied []string // steps just before which the disks are copied, for a later replace_disk
 
 	timeline  *sequence
-	sequences []*sequence   // the timeline, and procedures under way
-	ended     bool          // the drill is over: nothing fires any more
-	quiet     time.Duration // when the quiet phase begins: the stop, or when a step ended the drill
+	sequences []*sequence                     // the timeline, and procedures under way
+	ended     bool                            // the drill is over: nothing fires any more
+	quiet     time.Duration                   // when the quiet phase begins: the stop, or when a step ended the drill
+	keep      func(*Scenario, sim.World) bool // see Batch.Hold
+	held      time.Duration                   // by so much the quiet phase was made longer
 
 	population  map[string][]*client.Client // by group
 	told        map[string]client.Place     // where groups were told to go
@@ -152,7 +157,7 @@ func (p *play) populate() error {
 			return err
 		}
 	}
-	p.at(p.lastCall(), p.stopClients)
+	p.callLast()
 	p.world.OnFact(p.concerns, p.observe)
 	return nil
 }

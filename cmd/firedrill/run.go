@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,7 @@ type options struct {
 	jobs        int
 	out         string
 	json, trace bool
+	hold        bool
 	exports
 }
 
@@ -41,7 +43,8 @@ func newRun() *cobra.Command {
 		Long: `run plays scenarios, each case with each of its seeds, and judges what happened.
 Without arguments it plays those that ship with firedrill. The virtual world
 needs nothing; the kernel world is Linux itself: a process per machine, in
-namespaces that end with the command, and real time.
+namespaces that end with the command, and real time; exec and ps look into it,
+and --hold keeps it up for that.
 
 A case is named by its values: heartbeat-cut/long; values may be left out.
 
@@ -51,7 +54,8 @@ build, scenario and seed give the same bytes each time. ` + "`latest`" + ` besid
 TIME is a link to the newest.`,
 		Example: `  firedrill run                                every shipped scenario
   firedrill run heartbeat-cut/long --seed 7    one play, the same each time
-  firedrill run drills/ --seeds 1..100 --jobs 8 --json`,
+  firedrill run drills/ --seeds 1..100 --jobs 8 --json
+  firedrill run heartbeat-cut/short --seed 1 --world kernel --hold`,
 		ValidArgsFunction: completeTargets,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
@@ -62,6 +66,7 @@ TIME is a link to the newest.`,
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "play so many at once: `N`")
 	f.StringVar(&o.out, "out", "", "write results to `DIR`/SCENARIO, without a TIME")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per play, and nothing else")
+	f.BoolVar(&o.hold, "hold", false, "keep all up before the end of the quiet phase, until Enter or Ctrl-C")
 	f.BoolVar(&o.trace, "trace", false, "write trace.jsonl for every play")
 	o.flags(c)
 	c.MarkFlagsMutuallyExclusive("seed", "seeds")
@@ -94,11 +99,15 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if len(skipped) > 0 {
 		_, _ = fmt.Fprintf(c.ErrOrStderr(), "firedrill: not for the %s world, left out: %s\n", o.world, strings.Join(skipped, ", "))
 	}
+	held, err := o.holds(selections, seeds, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
 	r, err := newResults(o, selections, seeds, c.OutOrStdout(), c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.Context(), c.ErrOrStderr())
+	ctx, stop := interruptible(c.Context(), c.ErrOrStderr(), held.end)
 	defer stop()
 	batch := scenarios.Batch{
 		Catalogue: catalogue(), Jobs: o.jobs, Twice: twice, In: o.world,
@@ -111,6 +120,9 @@ func (o *options) run(c *cobra.Command, args []string) error {
 			w.Title = s.Case
 			return w
 		}
+	}
+	if held != nil {
+		batch.Hold = held.asks
 	}
 	if o.pcapDir != "" {
 		batch.Watch = o.watch
@@ -131,10 +143,18 @@ func (o *options) run(c *cobra.Command, args []string) error {
 func (o *options) chooseWorld(c *cobra.Command) error {
 	switch o.world {
 	case scenarios.WorldVirtual:
+		if o.hold {
+			return errNothingToHold
+		}
 		return nil
 	case scenarios.WorldKernel:
 		if !c.Flags().Changed("jobs") {
 			o.jobs = 1 // Side by side, plays would make each other late.
+		}
+		if o.hold {
+			if err := kernel.PassKeys(); err != nil {
+				return &exit{statusFault, err}
+			}
 		}
 		if err := kernel.Enter(); err != nil {
 			return &exit{statusFault, fmt.Errorf("the kernel world: %w", err)}
@@ -184,14 +204,18 @@ func parseSeed(text string) (uint64, error) {
 	return n, nil
 }
 
-// interruptible returns a context that ends with the first interrupt; the second one ends the process at once.
-func interruptible(parent context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
+// interruptible returns a context that ends with the first interrupt, unless one of instead says that this has ended something
+// else; the second one ends the process at once.
+func interruptible(parent context.Context, stderr io.Writer, instead ...func() bool) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
 		case <-signals:
+			if slices.ContainsFunc(instead, func(ends func() bool) bool { return ends() }) {
+				break
+			}
 			line := ""
 			if isTerminal(stderr) {
 				line = "\n" // The terminal has shown ^C, perhaps behind the progress.

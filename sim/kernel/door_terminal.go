@@ -56,6 +56,44 @@ func foreground(terminal *os.File) bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
+// PassKeys makes standard input a pipe, where it is a terminal, for the process that Enter starts: that one is not the terminal's
+// foreground job, and would be stopped if it read what is typed. This process does so, as long as its job is in the foreground.
+// It is called before Enter, and does nothing inside of the tree.
+func PassKeys() error {
+	keys := os.Stdin
+	if Inside() || !isTerminal(keys) {
+		return nil
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	os.Stdin = read
+	go func() {
+		defer write.Close()
+		buffer := make([]byte, 4096)
+		for {
+			const soon = 200 // ms
+			typed, _ := unix.Poll([]unix.PollFd{{Fd: int32(keys.Fd()), Events: unix.POLLIN}}, soon)
+			if !foreground(keys) { // Then it is for somebody else.
+				time.Sleep(soon * time.Millisecond)
+				continue
+			}
+			if typed <= 0 {
+				continue
+			}
+			n, err := keys.Read(buffer)
+			if err != nil {
+				return
+			}
+			if _, err := write.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
 // files are the command's standard ones.
 func (t *terminal) files(e *Errand) []int {
 	if t == nil {
