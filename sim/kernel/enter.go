@@ -198,11 +198,23 @@ func preflight() error {
 			return fmt.Errorf("%w: the kernel world needs it; load it with modprobe %s as root", err, map[string]string{
 				"/dev/net/tun": "tun", "/dev/fuse": "fuse"}[path])
 		case errors.Is(err, os.ErrPermission):
-			return fmt.Errorf("%w: the kernel world needs it; open it to users with chmod 666 %s as root, or run as root", err, path)
+			return fmt.Errorf("%w: the kernel world needs it; %s", err, leave(path))
 		case err != nil:
 			return fmt.Errorf("the kernel world needs %s: %w", path, err)
 		}
+		i, err := f.Stat()
 		f.Close()
+		if err != nil || i.Mode()&os.ModeCharDevice == 0 {
+			return fmt.Errorf("%s is no device, and the kernel world needs it", path)
+		}
 	}
 	return nil
+}
+
+// leave says how to get leave to open a device.
+func leave(path string) string {
+	if i, err := os.Stat(path); err == nil && i.Mode()&0o006 == 0o006 {
+		return "its mode allows it, so what this system runs in does not: a container has to be given the device"
+	}
+	return fmt.Sprintf("open it to users with chmod 666 %s as root, or run as root", path)
 }
