@@ -29,7 +29,7 @@ type clockKeys struct {
 }
 
 type diskKeys struct {
-	Size      nodes.Size      `yaml:"size" doc:"after how many bytes it is full; without it, never"`
+	Size      nodes.Size      `yaml:"size" doc:"after how many bytes it is full, which all are held in memory; 1GiB without it"`
 	Sync      *time.Duration  `yaml:"sync" doc:"what a sync takes; 5ms without it"`
 	Bandwidth nodes.Bandwidth `yaml:"bandwidth" doc:"how fast it reads and writes; without it there is no limit"`
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -78,13 +77,8 @@ func (d *Disk) Spec() DiskSpec { return d.spec }
 // Used is how many bytes the files take, those included that are removed but still open.
 func (d *Disk) Used() int64 { return d.used }
 
-// Free is how many bytes are left; of a disk without a size, more than anybody writes.
-func (d *Disk) Free() int64 {
-	if d.spec.Size == 0 {
-		return math.MaxInt64
-	}
-	return max(0, int64(d.spec.Size)-d.used)
-}
+// Free is how many bytes are left.
+func (d *Disk) Free() int64 { return max(0, d.spec.Capacity()-d.used) }
 
 // CloseAll closes every file, as a kernel does for software that is gone. What it wrote stays, synced or not.
 func (d *Disk) CloseAll() {

@@ -321,17 +321,13 @@ func (v *Inodes) Space() (DiskSpace, error) {
 		return DiskSpace{}, err
 	}
 	free := d.Free()
-	size := free
-	if d.spec.Size > 0 {
-		size = int64(d.spec.Size)
-	}
 	full := func(i *DiskImposition) bool {
 		return i.How == DiskFull && i.Nth == 0 && i.Share == nil && i.covers("/")
 	}
 	if v.view.pacer != nil && slices.ContainsFunc(d.imposed, full) {
 		free = 0
 	}
-	return DiskSpace{size, free}, nil
+	return DiskSpace{d.spec.Capacity(), free}, nil
 }
 
 // DiskHandle is an open file or directory. Faults choose it by the path that it was opened by.

@@ -155,9 +155,18 @@ type Machine interface {
 
 // DiskSpec describes a disk. The zero value is an ideal one that takes 5 ms to sync.
 type DiskSpec struct {
-	Size      nodes.Size      // 0: no limit
+	Size      nodes.Size      // 0: 1 GiB
 	Sync      *time.Duration  // what a sync takes; nil: 5 ms
 	Bandwidth nodes.Bandwidth // of reads and writes; 0: no limit
+}
+
+// Capacity is how many bytes the files may take. There is always a limit: they are held in memory, and so is, until it is
+// synced, what they held before.
+func (s DiskSpec) Capacity() int64 {
+	if s.Size == 0 {
+		return 1 << 30
+	}
+	return int64(s.Size)
 }
 
 // SyncTime is what a sync takes.

@@ -69,6 +69,7 @@ func TestSpace(t *testing.T) {
 	s.want(`space: 0 of 256 blocks of 4096 are free, names of 255, ok`)
 	lift()
 	s.want(`space: 11 of 256 blocks of 4096 are free, names of 255, ok`)
+	mounted(t).start().want("space: 262144 of 262144 blocks of 4096 are free, names of 255, ok") // No disk is without an end.
 }
 
 // A directory that changes while it is listed shows each name once that was there all the while.
