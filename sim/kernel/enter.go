@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -81,7 +82,7 @@ func spawn(args []string) (status int, err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	if err := c.Start(); err != nil {
-		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err))
+		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err, "/proc/sys"))
 	}
 	lifeline.Close()
 	door.Close()
@@ -136,20 +137,20 @@ func identities(id int) []syscall.SysProcIDMap {
 	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: 1}}
 }
 
-// advice says how to get what is missing.
-func advice(err error) string {
+// advice says how to get what is missing, by the settings of the kernel that lie in a folder.
+func advice(err error, settings string) string {
 	if !errors.Is(err, os.ErrPermission) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) {
 		return ""
 	}
 	for _, one := range []struct{ path, bad, advice string }{
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+		{"kernel/apparmor_restrict_unprivileged_userns", "1",
 			"AppArmor forbids user namespaces; allow them with sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run as root"},
-		{"/proc/sys/kernel/unprivileged_userns_clone", "0",
+		{"kernel/unprivileged_userns_clone", "0",
 			"user namespaces are for root alone here; allow them with sysctl kernel.unprivileged_userns_clone=1, or run as root"},
-		{"/proc/sys/user/max_user_namespaces", "0",
+		{"user/max_user_namespaces", "0",
 			"user namespaces are switched off; allow them with sysctl user.max_user_namespaces=10000"},
 	} {
-		if text, err := os.ReadFile(one.path); err == nil && string(text) == one.bad+"\n" {
+		if text, err := os.ReadFile(filepath.Join(settings, one.path)); err == nil && string(text) == one.bad+"\n" {
 			return ": " + one.advice
 		}
 	}
@@ -169,7 +170,7 @@ func inhabit() error {
 		os.Exit(128 + int(unix.SIGKILL))
 	}()
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("keep mounts to ourselves: %w", err)
+		return fmt.Errorf("keep mounts to ourselves: %w%s", err, advice(err, "/proc/sys"))
 	}
 	if err := unix.Mount("tmpfs", store, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
 		return fmt.Errorf("mount a tmpfs at %s: %w", store, err)
