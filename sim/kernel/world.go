@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -219,15 +220,15 @@ func (w *World) Doubt() string {
 		return ""
 	}
 	l := w.lan.Late()
-	late := w.Slack() / time.Duration(w.scale)
-	switch {
-	case late > lateEnough:
-		return fmt.Sprintf("the world was late by %s of real time, more than %s: this system was too busy to play at %dx",
-			late, lateEnough, w.scale)
-	case l.Dropped*lostEnough > l.Frames:
-		return fmt.Sprintf("the kernel lost %d of %d frames that nobody was to lose", l.Dropped, l.Frames)
+	var why []string
+	if late := w.Slack() / time.Duration(w.scale); late > lateEnough {
+		why = append(why, fmt.Sprintf("the world was late by %s of real time, more than %s: this system was too busy to play at %dx",
+			late.Round(time.Millisecond), lateEnough, w.scale))
 	}
-	return ""
+	if l.Dropped*lostEnough > l.Frames {
+		why = append(why, fmt.Sprintf("the kernel lost %d of %d frames that nobody was to lose", l.Dropped, l.Frames+l.Dropped))
+	}
+	return strings.Join(why, "; ")
 }
 
 // fail ends the run: the harness could not do what it is there for.
