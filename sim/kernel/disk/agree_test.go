@@ -99,7 +99,7 @@ func stepsOf(script string) []string {
 }
 
 // tmpfs mounts a file system in memory.
-func tmpfs(t *testing.T) string {
+func tmpfs(t testing.TB) string {
 	t.Helper()
 	at := t.TempDir()
 	if err := unix.Mount("tmpfs", at, "tmpfs", 0, ""); err != nil {

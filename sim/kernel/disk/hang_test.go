@@ -277,10 +277,10 @@ func (m *machine) shown() string {
 	m.Helper()
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	return shown(m.T, m.disk)
+	return shown(m.TB, m.disk)
 }
 
-func shown(t *testing.T, d *sim.Disk) string {
+func shown(t testing.TB, d *sim.Disk) string {
 	t.Helper()
 	var all []string
 	err := afero.Walk(d.Fs(nil), "/", func(path string, i os.FileInfo, err error) error {

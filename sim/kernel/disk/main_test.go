@@ -104,7 +104,7 @@ const cannotMount = "mounting a disk needs root, or user namespaces and /dev/fus
 
 // machine is a disk that is mounted, and the lock of a world that has no other machine.
 type machine struct {
-	*testing.T
+	testing.TB
 	disk  *sim.Disk
 	lock  sync.Mutex
 	mount *Mount
@@ -112,25 +112,25 @@ type machine struct {
 }
 
 // mounted mounts an empty disk that syncs in no time.
-func mounted(t *testing.T) *machine {
+func mounted(t testing.TB) *machine {
 	t.Helper()
 	none := time.Duration(0)
 	return mountedWith(t, sim.DiskSpec{Sync: &none}, Options{})
 }
 
-func mountedWith(t *testing.T, spec sim.DiskSpec, o Options) *machine {
+func mountedWith(t testing.TB, spec sim.DiskSpec, o Options) *machine {
 	t.Helper()
 	m := newMachine(t, spec)
 	m.boot(o)
 	return m
 }
 
-func newMachine(t *testing.T, spec sim.DiskSpec) *machine {
+func newMachine(t testing.TB, spec sim.DiskSpec) *machine {
 	t.Helper()
 	if unable != nil {
 		t.Skip(cannotMount+":", unable)
 	}
-	m := &machine{T: t, disk: sim.NewDisk(spec, sim.Stream(1, t.Name())), at: t.TempDir()}
+	m := &machine{TB: t, disk: sim.NewDisk(spec, sim.Stream(1, t.Name())), at: t.TempDir()}
 	m.disk.SetNow(time.Now)
 	t.Cleanup(m.end)
 	return m

@@ -116,7 +116,7 @@ func TestPowerLossLeavesWhatTheModelDoes(t *testing.T) {
 		seed++
 		fault := faults[seed%uint64(len(faults))]
 		none := time.Duration(0)
-		m := &machine{T: t, disk: sim.NewDisk(sim.DiskSpec{Sync: &none}, sim.Stream(seed, "disk")), at: t.TempDir()}
+		m := &machine{TB: t, disk: sim.NewDisk(sim.DiskSpec{Sync: &none}, sim.Stream(seed, "disk")), at: t.TempDir()}
 		memory := sim.NewDisk(sim.DiskSpec{Sync: &none}, sim.Stream(seed, "disk"))
 		for _, d := range []*sim.Disk{m.disk, memory} {
 			if fault != "" {

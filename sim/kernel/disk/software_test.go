@@ -33,6 +33,10 @@ import (
 //	cut PATH N, list PATH, sync-path PATH, append PATH TEXT, tag PATH NAME (an extended attribute), run PATH TEXT (a program
 //	that reads the text), space (statfs)
 //
+// and for measures, which say what they took in nanoseconds:
+//
+//	commit F N (so many pages, each written and synced), pour F N, drain F N (so many MiB, in pieces of one)
+//
 // A TEXT of the form x*N is N times x.
 type player struct {
 	root   string
@@ -308,6 +312,8 @@ func (p *player) playFile(fd int, w []string) string {
 		return one(func() error { return unix.Ftruncate(fd, number(w[2])) })
 	case "sync":
 		return one(func() error { return unix.Fsync(fd) })
+	case "commit", "pour", "drain":
+		return measured(fd, w[0], int(number(w[2])))
 	case "copy":
 		return count(func() (int, error) {
 			return unix.CopyFileRange(fd, nil, p.files[w[2]], nil, int(number(w[3])), 0)
@@ -347,6 +353,32 @@ func (p *player) playFile(fd int, w []string) string {
 	panic("no such verb: " + w[0])
 }
 
+// measured does something n times.
+func measured(fd int, what string, n int) string {
+	piece := aligned(1 << 20)
+	act := map[string]func(i int64) error{
+		"commit": func(i int64) error {
+			if _, err := unix.Pwrite(fd, piece[:4096], i%256*4096); err != nil {
+				return err
+			}
+			return unix.Fsync(fd)
+		},
+		"pour":  func(i int64) error { _, err := unix.Pwrite(fd, piece, i<<20); return err },
+		"drain": func(i int64) error { _, err := unix.Pread(fd, piece, i<<20); return err },
+	}[what]
+	begun := time.Now()
+	for i := range int64(n) {
+		for {
+			if err := act(i); err == nil {
+				break
+			} else if err != unix.EINTR {
+				return outcome(err)
+			}
+		}
+	}
+	return strconv.FormatInt(time.Since(begun).Nanoseconds(), 10)
+}
+
 // mapAnd maps a stretch of a file and uses it.
 func (p *player) mapAnd(fd int, off int64, n int, use func([]byte) string) string {
 	page := off &^ 4095
@@ -384,7 +416,7 @@ func runSoftware() {
 
 // software is such a process.
 type software struct {
-	*testing.T
+	testing.TB
 	command *exec.Cmd
 	in      io.WriteCloser
 	pipe    *os.File
@@ -395,12 +427,12 @@ type software struct {
 // start runs a process that uses the disk.
 func (m *machine) start() *software {
 	m.Helper()
-	return startAt(m.T, m.at)
+	return startAt(m.TB, m.at)
 }
 
-func startAt(t *testing.T, root string) *software {
+func startAt(t testing.TB, root string) *software {
 	t.Helper()
-	s := &software{T: t, command: exec.Command("/proc/self/exe")}
+	s := &software{TB: t, command: exec.Command("/proc/self/exe")}
 	s.command.Env = append(os.Environ(), softwareVar+"="+root)
 	s.command.Stderr = os.Stderr
 	var err error
@@ -473,7 +505,7 @@ func (s *software) state() string {
 }
 
 // until waits for a condition that another process or thread brings about.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
