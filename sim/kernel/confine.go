@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +29,22 @@ func keepInBounds() error {
 	if !countsByNamespace() {
 		return nil
 	}
+	makeThreads()
 	return os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(processesMax)), 0)
+}
+
+// makeThreads makes threads that are idle until they are of use. Once a program has taken all that there may be, the process that
+// looks after it would not get another one, and the Go runtime ends a process that does not.
+func makeThreads() {
+	const enough = 16
+	var all sync.WaitGroup
+	for range enough {
+		all.Go(func() {
+			t := unix.NsecToTimespec(int64(2 * time.Millisecond))
+			_ = unix.Nanosleep(&t, nil) // In the kernel, each on a thread of its own.
+		})
+	}
+	all.Wait()
 }
 
 // countsByNamespace reports whether pid_max is one of the PID namespace, as since Linux 6.14. It cannot be tried: elsewhere it is

@@ -138,7 +138,7 @@ func (p *program) begin() (ended chan unix.WaitStatus, err error) {
 	defer write.Close()
 	p.stale = versionOf(p.spec.Ready.File)
 	p.log.note(p.h.now(), strings.Join(p.spec.Command, " "))
-	pid, ended, err := p.start(p.spec.Command, write)
+	pid, ended, err := p.start(p.spec.Command, diskAt, write)
 	if err != nil {
 		read.Close()
 		return nil, err
@@ -156,7 +156,7 @@ func (p *program) begin() (ended chan unix.WaitStatus, err error) {
 }
 
 // start starts a command on the machine, as soon as it does not stand still.
-func (p *program) start(command []string, out *os.File) (pid int, ended chan unix.WaitStatus, err error) {
+func (p *program) start(command []string, in string, out *os.File) (pid int, ended chan unix.WaitStatus, err error) {
 	path, err := find(command[0])
 	if err != nil {
 		return 0, nil, err
@@ -175,7 +175,7 @@ func (p *program) start(command []string, out *os.File) (pid int, ended chan uni
 		p.released.Wait()
 	}
 	err = confined(func() (err error) {
-		pid, err = syscall.ForkExec(path, command, &syscall.ProcAttr{Dir: diskAt, Env: os.Environ(),
+		pid, err = syscall.ForkExec(path, command, &syscall.ProcAttr{Dir: in, Env: os.Environ(),
 			Files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
 		return err
 	})

@@ -38,7 +38,7 @@ type output struct {
 	bytes int
 
 	mu    sync.Mutex
-	more  *sync.Cond
+	more  sync.Cond
 	queue []told // never longer than the limits above
 	over  bool   // nothing more comes
 
@@ -48,7 +48,7 @@ type output struct {
 
 func newOutput(log *logbook, ready string, say func(word)) *output {
 	o := &output{log: log, ready: ready, say: say, sent: make(chan struct{})}
-	o.more = sync.NewCond(&o.mu)
+	o.more.L = &o.mu
 	go o.send()
 	return o
 }
@@ -103,6 +103,9 @@ func (o *output) take(at int64, piece []byte) {
 
 // tellLine makes a line a fact, as long as there were not too many.
 func (o *output) tellLine(at int64, line []byte) {
+	if o.lines > linesMax && o.ready == "" {
+		return
+	}
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\r"))), "\uFFFD")
 	f := nodes.Fact{Name: sim.FactLogLine, Value: text}
 	if o.cut {

@@ -82,7 +82,8 @@ func listening(port int) bool {
 
 // succeeds runs a command on the machine and reports whether its status is 0. One that cannot be run is told of once.
 func (p *program) succeeds(command []string) bool {
-	pid, ended, err := p.start(command, nil)
+	// Not on the disk: while one hangs, this process could do nothing else than wait for the start.
+	pid, ended, err := p.start(command, "/", nil)
 	if err != nil {
 		if !p.warned {
 			p.warned = true

@@ -85,8 +85,8 @@ func (h *hall) value(machine, name string) string {
 	return value
 }
 
-// ended waits for the end of a program, and returns what it was.
-func (h *hall) ended(machine string, times int) string {
+// endOf waits for the end of a program, and returns what it was.
+func (h *hall) endOf(machine string, times int) string {
 	h.t.Helper()
 	h.until("its end", func() bool { return h.noted(machine, sim.FactStopped) == times })
 	return h.value(machine, sim.FactStopped)
@@ -112,7 +112,7 @@ func TestProgram(t *testing.T) {
 	p.Files = map[string]string{"/etc/deep/down/file": "a file\n"}
 	p.Environment = map[string]string{"WORD": "a word"}
 	h := newShop(t, p, script("exec sleep 100"))
-	if have := h.ended("one", 1); have != "exit status 3" {
+	if have := h.endOf("one", 1); have != "exit status 3" {
 		t.Errorf("it ended with %q", have)
 	}
 	const want = "one 0 1 one a file /srv /run/home a word an error"
@@ -219,14 +219,14 @@ func TestHowProgramsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newShop(t, x.program)
-			if have := h.ended("one", 1); have != x.want {
+			if have := h.endOf("one", 1); have != x.want {
 				t.Errorf("it ends with %q, want %q", have, x.want)
 			}
 			m := h.Machine("one")
 			if m.State() != sim.StateStopped || !m.Restart(nil) {
 				t.Errorf("it is %s, or cannot be started again", m.State())
 			}
-			if have := h.ended("one", 2); have != x.want {
+			if have := h.endOf("one", 2); have != x.want {
 				t.Errorf("it ends the second time with %q", have)
 			}
 			if h.noted("one", sim.FactCrashed) != 0 {
@@ -247,7 +247,7 @@ func TestNothingOutlivesAProgram(t *testing.T) {
 	if n := len(h.lines("one")); n != 1 {
 		t.Errorf("there are zombies: %v", h.lines("one"))
 	}
-	h.ended("one", 1)
+	h.endOf("one", 1)
 	h.until("their end", func() bool { return processes() == 0 })
 	size := func() int64 {
 		info, err := h.Machine("one").Disk().Fs(nil).Stat("/alive")

@@ -1,0 +1,101 @@
+//go:build linux
+
+package kernel
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A log has its beginning and its end, wherever writes begin and end, and is taken up where it was left.
+func TestLogbook(t *testing.T) {
+	for name, sizes := range map[string][]int{
+		"nothing": {}, "little": {3, 5}, "half": {logHalf}, "just over half": {logHalf - 1, 2}, "all": {logHalf, logHalf},
+		"one too many": {2 * logHalf, 1}, "over the edge": {logHalf + 7, logHalf - 3, 11}, "at once": {5*logHalf + 13},
+		"many": {logHalf, logHalf / 2, logHalf, logHalf/3 + 1, 17},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := newLogbook()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close()
+			var all []byte
+			for i, size := range sizes {
+				piece := bytes.Repeat([]byte{byte('a' + i)}, size)
+				for n := range piece { // No two places look alike.
+					piece[n] += byte(n % 7)
+				}
+				all = append(all, piece...)
+				again, err := openLogbook(l.file) // As the next process of the machine.
+				if err != nil {
+					t.Fatal(err)
+				}
+				again.write(piece)
+			}
+			want := all
+			if over := len(all) - 2*logHalf; over > 0 {
+				want = fmt.Appendf(bytes.Clone(all[:logHalf]), "\n=== %d bytes are left out here\n", over)
+				want = append(want, all[len(all)-logHalf:]...)
+			}
+			if have, err := l.text(); err != nil || !bytes.Equal(have, want) {
+				t.Errorf("have %d bytes, %v, want %d", len(have), err, len(want))
+			}
+		})
+	}
+}
+
+// Lines are the same however their bytes arrive.
+func TestLinesOfOutput(t *testing.T) {
+	long := strings.Repeat("x", lineMax)
+	text := "one\n\ntwo\r\n" + long + "\n" + long + "y\n" + long + long + "\nthree"
+	want := []string{"one", "", "two", long, long, long, "three"}
+	for _, step := range []int{1, 7, lineMax, lineMax + 1, len(text)} {
+		o := &output{}
+		o.more.L = &o.mu
+		for rest := text + "\n"; rest != ""; {
+			n := min(step, len(rest))
+			o.take(1, []byte(rest[:n]))
+			rest = rest[n:]
+		}
+		var have []string
+		cuts := 0
+		for _, q := range o.queue {
+			have = append(have, q.Fact.Value)
+			cuts += len(q.Fact.Attrs)
+		}
+		if strings.Join(have, "|") != strings.Join(want, "|") || cuts != 2 {
+			t.Errorf("in steps of %d: %d lines, %d cut", step, len(have), cuts)
+		}
+	}
+}
+
+// After so many lines, or bytes, one line says that there are more; what makes a program ready is seen all the same.
+func TestLimitOfLines(t *testing.T) {
+	for name, x := range map[string]struct {
+		line  string
+		lines int
+	}{
+		"lines": {"x", linesMax},
+		"bytes": {strings.Repeat("x", 4000), bytesMax / 4000},
+	} {
+		o := &output{ready: "go"}
+		o.more.L = &o.mu
+		for range 2 * x.lines {
+			o.take(1, []byte(x.line+"\n"))
+		}
+		o.take(1, []byte("go\ngo\n"))
+		if n := len(o.queue); n != x.lines+2 {
+			t.Errorf("%s: %d facts, want %d", name, n, x.lines+2)
+			continue
+		}
+		if f := o.queue[x.lines].Fact; f.Attr("level") != "WARN" {
+			t.Errorf("%s: the last line is %q", name, f.Value)
+		}
+		if f := o.queue[x.lines+1].Fact; f.Name != "ready" {
+			t.Errorf("%s: the last fact is %s", name, f.Name)
+		}
+	}
+}
