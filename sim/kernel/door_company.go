@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -29,8 +30,9 @@ const (
 // keepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how the
 // command ended, and ends with it whatever the command started. When its caller is gone the command ends as well.
 func keepCompany() {
-	for fd := callerFD; fd <= softFD; fd++ {
-		unix.CloseOnExec(fd)
+	// Nor is what the harness was started with for the command.
+	if err := unix.CloseRange(callerFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		os.Exit(1)
 	}
 	c, err := packets(callerFD)
 	if err != nil {
@@ -111,7 +113,7 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		}
 		path, err := exec.LookPath(with.Command[0])
 		if wrong := new(exec.Error); errors.As(err, &wrong) {
-			return fmt.Errorf("%s: %w", wrong.Name, wrong.Err)
+			return fmt.Errorf("%s: %w", wrong.Name, cause(wrong.Err))
 		}
 		pid, err = syscall.ForkExec(path, with.Command, attr)
 		if err != nil {
@@ -154,7 +156,13 @@ func (with *company) enter() error {
 	if err := unix.Setns(softFD, unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("enter its files: %w", err)
 	}
-	return nil
+	if with.Program {
+		return nil // Then nothing there is more than a program may have.
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("keep mounts from its software: %w", err)
+	}
+	return readOnlyKernel()
 }
 
 // reapAll waits for every child that ends. Ended is told how the one did.

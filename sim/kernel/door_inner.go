@@ -236,6 +236,7 @@ type company struct {
 	Environment []string
 	Terminal    bool
 	Join        bool // there is a process whose namespaces are entered
+	Program     bool // and it looks after a program
 }
 
 // invite finds out how to get onto a machine. It is called with the lock.
@@ -265,7 +266,7 @@ func (w *World) invite(v *visit, r *request) error {
 	}
 	v.process, v.down = process, l.down
 	v.company = company{Machine: m.name, Hosts: m.hosts(), Command: r.Command, Environment: m.surroundings(), Terminal: r.Terminal,
-		Join: process != nil}
+		Join: process != nil, Program: m.runsProgram()}
 	if r.Term != "" {
 		v.company.Environment = append(v.company.Environment, "TERM="+r.Term)
 	}

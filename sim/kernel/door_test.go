@@ -1,0 +1,384 @@
+//go:build linux
+
+package kernel
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"firedrill/sim"
+)
+
+// called is somebody at the door, whom the process outside has let in.
+type called struct {
+	*net.UnixConn
+	t    *testing.T
+	over chan struct{} // closed when they were served
+}
+
+func call(t *testing.T) *called {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := packets(fds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := packets(fds[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &called{ours, t, make(chan struct{})}
+	go func() {
+		defer close(c.over)
+		behindDoor.serve(theirs)
+		theirs.Close()
+	}()
+	t.Cleanup(func() { ours.Close() })
+	return c
+}
+
+// order is a command that somebody wants on a machine.
+type ordered struct {
+	*called
+	out   bytes.Buffer
+	shown chan struct{} // closed when no more will be written
+	end   chan answer
+}
+
+func (h *hall) order(machine string, command ...string) *ordered {
+	h.t.Helper()
+	read, write, err := os.Pipe()
+	h.must(err)
+	defer write.Close()
+	null, err := os.Open(os.DevNull)
+	h.must(err)
+	defer null.Close()
+	o := &ordered{called: call(h.t), shown: make(chan struct{}), end: make(chan answer, 1)}
+	h.must(say(o.UnixConn, request{Command: command, Play: h.number, Machine: machine}, int(null.Fd()), int(write.Fd()), int(write.Fd())))
+	go func() {
+		defer close(o.shown)
+		_, _ = io.Copy(&o.out, read)
+		read.Close()
+	}()
+	go func() {
+		var a answer
+		if _, err := hear(o.UnixConn, &a, 0); err != nil {
+			a.Error = err.Error()
+		}
+		o.end <- a
+	}()
+	return o
+}
+
+// answered lets the world go on until the command has ended.
+func (h *hall) answered(o *ordered) (a answer, said string) {
+	h.t.Helper()
+	h.until("the end of the command", func() bool {
+		select {
+		case a = <-o.end:
+			return true
+		default:
+			return false
+		}
+	})
+	h.until("its last word", func() bool { return isClosed(o.shown) })
+	return a, o.out.String()
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// A command finds what is the machine's own, in whatever state that is.
+func TestCommandOnAMachine(t *testing.T) {
+	const look = `hostname; tr '\0' ' ' </proc/1/cmdline; echo; test -e /srv/unsynced && echo disk; grep -c : /proc/net/dev; pwd; id -u; echo $HOME`
+	const joined, alone = "one\n# machine one \ndisk\n2\n/\n0\n/run/home\n", "one\n# exec one -- sh -c X \n2\n/\n0\n/run/home\n"
+	for name, x := range map[string]struct {
+		machine string
+		before  func(sim.Machine) bool
+		want    string
+		refused string
+	}{
+		"up":           {"one", func(sim.Machine) bool { return true }, joined, ""},
+		"paused":       {"one", sim.Machine.Pause, joined, ""},
+		"frozen":       {"one", sim.Machine.Freeze, joined, ""},
+		"crashed":      {"one", sim.Machine.Crash, alone, ""},
+		"off":          {"one", sim.Machine.PowerOff, "", "one is powered off: nothing runs there"},
+		"no software":  {"visitor", func(sim.Machine) bool { return true }, strings.ReplaceAll(alone, "one", "visitor"), ""},
+		"no such":      {"three", func(sim.Machine) bool { return true }, "", `no machine "three"; the machines are one, two, visitor`},
+		"comes up":     {"one", func(m sim.Machine) bool { return m.PowerOff() && m.Boot(nil) }, "", "one is coming up; try again in a moment"},
+		"nothing said": {"", func(sim.Machine) bool { return true }, "", `no machine ""; the machines are one, two, visitor`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, "one", "two")
+			h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
+			if !x.before(h.Machine("one")) {
+				t.Fatal("it does not get into this state")
+			}
+			a, said := h.answered(h.order(x.machine, "sh", "-c", look))
+			said = strings.ReplaceAll(strings.ReplaceAll(said, os.Args[0], "#"), look, "X")
+			if x.refused == "" && (a.Error != "" || !a.Done || a.Status != 0 || said != x.want) {
+				t.Errorf("want\n%s, have %+v\n%s", x.want, a, said)
+			}
+			if x.refused != "" && (a.Error != x.refused || a.Status != statusNot || said != "") {
+				t.Errorf("want %s, have %+v %s", x.refused, a, said)
+			}
+		})
+	}
+}
+
+// A command has what it needs, and no more than the machine's software may do.
+func TestCommandIsKeptFromTheHost(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	for _, machine := range []string{"one", "visitor"} {
+		_, said := h.answered(h.order(machine, "ls", "/proc/self/fd"))
+		if said != "0\n1\n2\n3\n" { // The last is the folder.
+			t.Errorf("%s: open are %q", machine, said)
+		}
+		for _, refused := range []string{"umount /proc", "mount -o remount,rw /", "echo >/etc/firedrill", "echo 1 >/proc/sys/kernel/sysrq", "echo h >/proc/sysrq-trigger", "ls /proc/1/root/"} {
+			if a, said := h.answered(h.order(machine, "sh", "-c", refused)); a.Status == 0 || a.Error != "" {
+				t.Errorf("%s: %s: %+v %s", machine, refused, a, said)
+			}
+		}
+		if a, said := h.answered(h.order(machine, "sh", "-c", "echo x >/tmp/file && cat /etc/passwd")); a.Status != 0 {
+			t.Errorf("%s: %+v %s", machine, a, said)
+		}
+	}
+}
+
+// Whatever a command runs in can end before it does. Then it has ended too, and its caller is told.
+func TestCommandEndsWithItsMachine(t *testing.T) {
+	const gone = " went down, or its software did, and the command with it"
+	for name, x := range map[string]struct {
+		machine string
+		end     func(h *hall, m sim.Machine)
+	}{
+		"crash":                     {"one", func(_ *hall, m sim.Machine) { m.Crash() }},
+		"power off":                 {"one", func(_ *hall, m sim.Machine) { m.PowerOff() }},
+		"power off, no software":    {"visitor", func(_ *hall, m sim.Machine) { m.PowerOff() }},
+		"end of world":              {"one", func(h *hall, _ sim.Machine) { h.must(h.Close()) }},
+		"end of world, no software": {"visitor", func(h *hall, _ sim.Machine) { h.must(h.Close()) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, "one")
+			h.until("it", ready(h, "one", 1))
+			// What it starts is in a session of its own, and holds the output open for as long as it lives.
+			o := h.order(x.machine, "sh", "-c", "setsid sleep 1000 & echo up; sleep 1000")
+			h.must(h.Run(h.Now() + 200*time.Millisecond))
+			x.end(h, h.Machine(x.machine))
+			limit := time.After(5 * time.Second)
+			if strings.HasPrefix(name, "power") || name == "crash" {
+				a, said := h.answered(o)
+				if a.Error != x.machine+gone || a.Status != 137 || said != "up\n" {
+					t.Errorf("have %+v %q", a, said)
+				}
+				return
+			}
+			select { // A world that has ended does not go on.
+			case a := <-o.end:
+				if a.Error != x.machine+gone || a.Status != 137 {
+					t.Errorf("have %+v", a)
+				}
+			case <-limit:
+				t.Error("it goes on after 5s")
+			}
+		})
+	}
+}
+
+// A caller who is gone leaves nothing behind, nor does a command that has ended.
+func TestCommandLeavesNothing(t *testing.T) {
+	for name, x := range map[string]struct {
+		command string
+		hangUp  bool
+	}{
+		"ended":  {"setsid sleep 1000 & sleep 1000 & exit 3", false},
+		"called": {"trap '' TERM HUP INT; setsid sleep 1000 & sleep 1000; sleep 1000", true},
+	} {
+		for _, machine := range []string{"one", "visitor"} {
+			t.Run(name+" on "+machine, func(t *testing.T) {
+				h := newHall(t, "one")
+				h.until("it", ready(h, "one", 1))
+				o := h.order(machine, "sh", "-c", "echo up; "+x.command)
+				if x.hangUp {
+					h.must(h.Run(h.Now() + 200*time.Millisecond))
+					h.must(o.CloseWrite())
+				}
+				// The output ends when nobody can write to it any more.
+				if a, said := h.answered(o); said != "up\n" || !x.hangUp && a.Status != 3 {
+					t.Errorf("have %+v %q", a, said)
+				}
+				if h.Machine(machine).State() != sim.StateUp || h.noted("one", sim.FactCrashed) > 0 {
+					t.Error("the machine is not up any more")
+				}
+			})
+		}
+	}
+}
+
+// Signals go to the command, and how it ends comes back.
+func TestStatusOfACommand(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	for _, x := range []struct {
+		command []string
+		signal  unix.Signal
+		status  int
+		says    string
+	}{
+		{[]string{"true"}, 0, 0, ""},
+		{[]string{"sh", "-c", "exit 7"}, 0, 7, ""},
+		{[]string{"sh", "-c", "kill -9 $$"}, 0, 137, ""},
+		{[]string{"nosuch"}, 0, 127, "one: nosuch: executable file not found in $PATH"},
+		{[]string{"/nosuch"}, 0, 127, "one: /nosuch: no such file or directory"},
+		{[]string{"/etc/passwd"}, 0, 126, "one: /etc/passwd: permission denied"},
+		{[]string{"/"}, 0, 126, "one: /: is a directory"},
+		{[]string{"sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.01; done"}, unix.SIGTERM, 9, ""},
+		{[]string{"sleep", "1000"}, unix.SIGINT, 130, ""},
+	} {
+		o := h.order("one", x.command...)
+		if x.signal != 0 {
+			h.must(h.Run(h.Now() + 200*time.Millisecond))
+			h.must(say(o.UnixConn, follow{x.signal}))
+		}
+		if a, _ := h.answered(o); a.Status != x.status || a.Error != x.says {
+			t.Errorf("%q: want status %d %q, have %+v", x.command, x.status, x.says, a)
+		}
+	}
+}
+
+// Whoever asks what is up is told so, with the processes.
+func TestWhatIsUp(t *testing.T) {
+	h := newHall(t, "one", "two")
+	h.machine("one").config = &beaconConfig{Address: "10.0.0.40/24"}
+	h.Title, h.Held = "halls", true
+	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
+	h.Machine("two").Crash()
+	c := call(t)
+	h.must(say(c.UnixConn, request{}))
+	h.until("the answer", func() bool { return isClosed(c.over) })
+	var have []string
+	for {
+		var a answer
+		files, err := hear(c.UnixConn, &a, 1)
+		h.must(err)
+		switch {
+		case a.Play != nil:
+			if a.Play.Title != "halls" || !a.Play.Held || a.Play.Seed != 1 || a.Play.At <= 0 || a.Play.Number != h.number {
+				t.Errorf("the play is %+v", a.Play)
+			}
+		case a.Machine != nil:
+			line := a.Machine.Name + " " + string(a.Machine.State) + " " + a.Machine.Kind
+			for _, i := range a.Machine.Addresses {
+				line += " " + i.Segment + " " + i.Address.String()
+			}
+			for _, f := range files {
+				if want := h.machine(a.Machine.Name).process.cmd.Process.Pid; processNumber(f) != want {
+					t.Errorf("the process of %s is %d, want %d", a.Machine.Name, processNumber(f), want)
+				}
+				line += " process"
+			}
+			have = append(have, line)
+		}
+		closeAll(files)
+		if a.Done {
+			break
+		}
+	}
+	const want = "one up beacon lan 10.0.0.1/24 lan 10.0.0.40/24 process\ntwo crashed beacon lan 10.0.0.2/24\nvisitor up  lan 10.0.0.100/24"
+	if strings.Join(have, "\n") != want {
+		t.Errorf("want\n%s\nhave\n%s", want, strings.Join(have, "\n"))
+	}
+}
+
+// Nonsense at the door is turned away, whoever says nothing holds nobody up, and the world goes on.
+func TestNonsenseAtTheDoor(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	silent := call(t)
+	before := descriptorsOpen(t)
+	draw := rand.New(rand.NewPCG(1, 1))
+	zero, err := os.Open("/dev/zero")
+	h.must(err)
+	for n := range 2000 {
+		text := []byte(`{"command":["true"],"play":1,"machine":"one"}`)
+		switch n % 4 {
+		case 0:
+			text = make([]byte, draw.IntN(300))
+			for i := range text {
+				text[i] = byte(draw.Uint32())
+			}
+		case 1:
+			text[draw.IntN(len(text))] = byte(draw.Uint32())
+		case 2:
+			text = text[:draw.IntN(len(text))]
+		case 3:
+			text = append(text[:len(text)-1], bytes.Repeat([]byte("["), draw.IntN(messageLimit))...)
+		}
+		var rights []byte
+		for range draw.IntN(3) * draw.IntN(5) { // Never as many as a command has to have, but for 4 and more.
+			rights = append(rights, unix.UnixRights(int(zero.Fd()))...)
+		}
+		c := call(t)
+		_, _, err := c.WriteMsgUnix(text, rights, nil)
+		h.must(err)
+		if n%8 == 0 {
+			c.Close()
+		}
+		h.until("an end", func() bool { return isClosed(c.over) })
+		c.Close()
+	}
+	zero.Close()
+	if after := descriptorsOpen(t); after > before {
+		t.Errorf("%d descriptors are open, %d were", after, before)
+	}
+	if isClosed(silent.over) {
+		t.Log("whoever said nothing was not waited for that long")
+	}
+	if a, _ := h.answered(h.order("one", "true")); a.Status != 0 || !a.Done {
+		t.Errorf("after all, a command: %+v", a)
+	}
+	h.until("the end of patience", func() bool { return isClosed(silent.over) })
+}
+
+func descriptorsOpen(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// Only its own user and root look into a run, and where users cannot be told apart nobody that may be another.
+func TestWhoMayEnter(t *testing.T) {
+	for _, x := range []struct {
+		who, own  int
+		everyUser bool
+		want      bool
+	}{
+		{1000, 1000, true, true}, {0, 1000, true, true}, {1001, 1000, true, false}, {1000, 0, true, false},
+		{65534, 65534, true, true}, {65534, 65534, false, false}, {0, 65534, false, true}, {1000, 1000, false, true},
+	} {
+		if have := mayEnter(x.who, x.own, x.everyUser); have != x.want {
+			t.Errorf("%+v: have %t", x, have)
+		}
+	}
+}
