@@ -180,6 +180,24 @@ func WriteLine(w io.Writer, o *scenarios.Outcome) error {
 	return err
 }
 
+// Skip is a case that was not played, as machines read it: a line of `firedrill run --json`.
+type Skip struct {
+	Name    string `json:"name"`
+	Case    string `json:"case"`
+	Verdict string `json:"verdict"` // always skipped, which is no verdict of a play
+	Reason  string `json:"reason"`
+}
+
+// WriteSkip writes, as one line of JSON, that a case is not played.
+func WriteSkip(w io.Writer, scenario, of, why string) error {
+	b, err := encode(Skip{scenario, of, "skipped", why}, "")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
 // encode is v in JSON with a line end. What is not printable is escaped, so that showing a file on
 // a terminal is harmless.
 func encode(v any, indent string) ([]byte, error) {

@@ -16,8 +16,9 @@ import (
 // JUnit gathers plays for a JUnit XML file: a suite for each scenario, and in it a test case for each
 // case and claim, over all seeds. A violation is a failure. What proved nothing, vacuous or inconclusive,
 // is an error and not a skipped test: most servers stay green for these, and the exit status is not 0
-// either. A claim that nobody asked for and that had nothing to judge in any seed is skipped. Times are
-// virtual: those of the plays in which the claim was judged.
+// either. A claim that nobody asked for and that had nothing to judge in any seed is skipped, and so is a
+// case of which a program is not installed. Times are virtual: those of the plays in which the claim was
+// judged.
 type JUnit struct {
 	suites []*suite
 }
@@ -69,6 +70,12 @@ func (j *JUnit) AddRange(scenario, of string, found scenarios.Judged) {
 	s := j.suite(scenario)
 	o := &scenarios.Outcome{Scenario: &scenarios.Scenario{Case: of}}
 	s.add(o, found.Text+", all seeds", found.Verdict, found.Evidence, "firedrill run "+of)
+}
+
+// Skip counts a case that is not played, and says why.
+func (j *JUnit) Skip(scenario, of, why string) {
+	s := j.suite(scenario)
+	s.tests = append(s.tests, &test{of: of, claim: "played", verdict: expect.Idle, text: []string{why}, plays: 1})
 }
 
 func (j *JUnit) suite(name string) *suite {

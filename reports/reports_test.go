@@ -120,7 +120,7 @@ func TestTextReport(t *testing.T) {
 	for _, s := range all {
 		text.Failed(s, func(f *Failure) string { return "firedrill run " + f.Case + " --seed 4" })
 	}
-	text.Total(all, 2300*time.Millisecond, false)
+	text.Total(all, 0, 2300*time.Millisecond, false)
 	if err := text.Flush(); err != nil {
 		t.Fatal(err)
 	}

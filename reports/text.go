@@ -379,8 +379,12 @@ func seedList(seeds []uint64) string {
 	return text
 }
 
-// Total writes the last line: what all scenarios came to, the time that it took in life, and whether it was cut short.
-func (t *Text) Total(all []*Summary, took time.Duration, interrupted bool) {
+// Skipped writes the line of what is not played.
+func (t *Text) Skipped(line string) { t.wrapped("", line) }
+
+// Total writes the last line: what all scenarios came to, how many cases were skipped, the time that it took in life, and whether
+// it was cut short.
+func (t *Text) Total(all []*Summary, skipped int, took time.Duration, interrupted bool) {
 	fmt.Fprintln(t.out)
 	tally, plays := map[expect.Verdict]int{}, 0
 	for _, s := range all {
@@ -393,6 +397,9 @@ func (t *Text) Total(all []*Summary, took time.Duration, interrupted bool) {
 	end := ""
 	if interrupted {
 		end = ", interrupted"
+	}
+	if skipped > 0 {
+		end += ", " + number(skipped, "case") + " skipped"
 	}
 	fmt.Fprintf(t.out, "%s, %s in %.1fs%s", number(len(all), "scenario"), number(plays, "play"), took.Seconds(), end)
 	if plays > 0 {

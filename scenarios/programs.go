@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -113,4 +114,31 @@ func (b *builder) checkDialled(n *node, dial netip.AddrPort) {
 		b.fault(at.at, "only a program such as %s could have %s, and clients do not know how to speak with one; "+
 			"let another program be its client", near, dial.Addr())
 	}
+}
+
+// Programs are what the machines of a scenario run in the end: those with which they are declared, and those with which steps boot
+// or restart them.
+func (s *Scenario) Programs() []nodes.Program {
+	var all []nodes.Program
+	add := func(machine string, config any) {
+		if m := s.machine(machine); m != nil && m.Kind != nil && m.Kind.Program != nil {
+			all = append(all, m.Kind.Program(config))
+		}
+	}
+	for _, m := range s.Machines {
+		add(m.Name, m.Config)
+	}
+	for _, step := range s.allSteps() {
+		changed := map[string]any{}
+		switch f := step.Act.(type) {
+		case *faults.Boot:
+			changed = f.Configs
+		case *faults.Restart:
+			changed = f.Configs
+		}
+		for _, machine := range slices.Sorted(maps.Keys(changed)) {
+			add(machine, changed[machine])
+		}
+	}
+	return all
 }

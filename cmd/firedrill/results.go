@@ -27,6 +27,7 @@ type results struct {
 	begin   time.Time
 	exports *exports
 
+	skipped                   int // cases
 	violated, unclear, faulty bool
 }
 
@@ -178,7 +179,7 @@ func (r *results) finish(interrupted bool) error {
 		for _, g := range r.order {
 			r.text.Failed(&g.summary, g.again)
 		}
-		r.text.Total(played, time.Since(r.begin), interrupted)
+		r.text.Total(played, r.skipped, time.Since(r.begin), interrupted)
 		wrong = append(wrong, unwritten(r.text.Flush()))
 	}
 	wrong = append(wrong, r.exports.end())

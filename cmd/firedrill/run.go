@@ -99,11 +99,18 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if len(skipped) > 0 {
 		_, _ = fmt.Fprintf(c.ErrOrStderr(), "firedrill: not for the %s world, left out: %s\n", o.world, strings.Join(skipped, ", "))
 	}
+	var skips []*skip
+	if o.world == scenarios.WorldKernel {
+		selections, skips = installed(selections)
+	}
 	held, err := o.holds(selections, seeds, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	r, err := newResults(o, selections, seeds, c.OutOrStdout(), c.ErrOrStderr())
+	if err == nil {
+		err = r.skip(skips)
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ func Inside() bool { return false }
 // Enter returns an error that says what is missing: Linux.
 func Enter() error { return errElsewhere }
 
+// Find knows of no program that a machine could have here.
+func Find(*nodes.Program, string) error { return errElsewhere }
+
 // World implements sim.World as far as it can fail: all of that does. Nothing else of it may be called.
 type World struct {
 	sim.World
