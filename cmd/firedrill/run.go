@@ -101,7 +101,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	}
 	var skips []*skip
 	if o.world == scenarios.WorldKernel {
-		selections, skips = installed(selections)
+		selections, skips = atHand(selections)
 	}
 	held, err := o.holds(selections, seeds, c.ErrOrStderr())
 	if err != nil {

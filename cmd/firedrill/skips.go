@@ -27,8 +27,8 @@ func (s *skip) String() string {
 	return what + "  skipped: " + s.why + "; install the package that has it"
 }
 
-// installed keeps the cases of which this system has the programs. A case that cannot be read is kept: its play says why.
-func installed(list []selection) (kept []selection, skips []*skip) {
+// atHand keeps the cases of which this system has the programs. A case that cannot be read is kept: its play says why.
+func atHand(list []selection) (kept []selection, skips []*skip) {
 	for _, s := range list {
 		var left []*scenarios.Case
 		var mine []*skip
