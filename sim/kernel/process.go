@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,8 +42,9 @@ type process struct {
 // start makes the process. It is called without the lock.
 func (p *process) start(b birth) error {
 	m := p.m
-	at := filepath.Join(store, fmt.Sprintf("%s-%d", m.name, b.Birth))
-	if err := os.MkdirAll(at, 0o700); err != nil {
+	// Other worlds of this process may have machines of this name, and it must never look into what it serves itself.
+	at, err := os.MkdirTemp(store, fmt.Sprintf("%s-%d-", m.name, b.Birth))
+	if err != nil {
 		return err
 	}
 	mount, err := disk.New(m.disk, &m.w.mu, at, disk.Options{Scale: m.w.scale})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -34,7 +33,7 @@ func (m *machine) sayProgram(b *birth) error {
 			return err
 		}
 	}
-	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory", m.name, b.Birth))
+	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory-", m.name, b.Birth))
 	return err
 }
 
@@ -46,8 +45,8 @@ func (l *life) remember(name string) (string, error) {
 	if l.memory != "" {
 		return l.memory, nil
 	}
-	at := filepath.Join(store, name)
-	if err := os.Mkdir(at, 0o755); err != nil {
+	at, err := os.MkdirTemp(store, name) // Other worlds of this process may have machines of this name.
+	if err != nil {
 		return "", err
 	}
 	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {

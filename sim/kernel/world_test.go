@@ -229,3 +229,23 @@ func TestKilledFromOutside(t *testing.T) {
 		t.Errorf("a crash loses what its kernel had: %v", err)
 	}
 }
+
+// Worlds are played side by side, with machines of the same names, and each machine has a disk of its own.
+func TestSideBySide(t *testing.T) {
+	a, b := newHall(t, "one"), newHall(t, "one")
+	for _, h := range []*hall{a, b} {
+		h.until("it", ready(h, "one", 1))
+	}
+	if !a.Machine("one").Crash() || !a.Machine("one").Restart(nil) {
+		t.Fatal("cannot be started again")
+	}
+	a.until("its return", ready(a, "one", 2))
+	for _, x := range []struct {
+		*hall
+		want string
+	}{{a, "hello from one, start 2"}, {b, "hello from one, start 1"}} {
+		if have := x.ask("10.0.0.1", "hi"); have != x.want {
+			t.Errorf("answers %q, want %q", have, x.want)
+		}
+	}
+}
