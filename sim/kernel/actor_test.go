@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,6 +65,17 @@ func perform(acts string) {
 					}
 				}()
 			}
+		case "log":
+			c, err := net.Dial("unixgram", syslogAt)
+			if err == nil {
+				_, err = fmt.Fprint(c, object)
+			}
+			if err != nil {
+				fmt.Println(act, err)
+			}
+		case "end":
+			status, _ := strconv.Atoi(object)
+			os.Exit(status)
 		case "wait":
 			d, err := time.ParseDuration(object)
 			time.Sleep(d)

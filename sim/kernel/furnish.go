@@ -231,14 +231,15 @@ func (r *room) devices() error {
 	if err := bind(dev, "/dev"); err != nil {
 		return err
 	}
-	if err := unix.Mount("devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"); err != nil {
+	const options = "newinstance,ptmxmode=0666,mode=0620"
+	if err := unix.Mount("devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, options); err != nil {
 		return fmt.Errorf("mount /dev/pts: %w", err)
 	}
 	return nil
 }
 
-// readOnlyKernel lets what is of the kernel as a whole be read alone, since to be root of the machine may be to be root of the host
-// there. What is of the machine's own network can be set.
+// readOnlyKernel lets what is of the kernel as a whole be read alone, since to be root of the machine may be to be root of the
+// host there. What is of the machine's own network can be set.
 func readOnlyKernel() error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"firedrill/nodes"
-	"firedrill/sim"
 )
 
 // grace is how long a program that is asked to end may take, in real time.
@@ -51,6 +50,8 @@ type program struct {
 	spec *nodes.Program
 	out  *output
 	log  *logbook
+
+	syslog *syslog
 
 	mu       sync.Mutex
 	released *sync.Cond // held has become false
@@ -96,6 +97,9 @@ func (h *host) liveAs(b *birth) error {
 	if err != nil {
 		return err
 	}
+	if p.syslog, err = listenSyslog(p.out); err != nil {
+		return err
+	}
 	wrong := room.lay(b.Program.Files)
 	if err := room.close(); err != nil {
 		return err
@@ -124,6 +128,7 @@ func (p *program) live(wrong error) {
 	p.pid = 0
 	p.mu.Unlock()
 	_ = unix.Kill(-1, unix.SIGKILL) // What it left behind would run without anybody who looks after it.
+	p.syslog.end()
 	p.out.drain()
 	p.log.note(p.h.now(), end)
 	p.h.say(word{At: at, Stopped: &end})
@@ -288,11 +293,4 @@ func (p *program) still() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held
-}
-
-// warn puts a line of the harness's own among those of the program.
-func (p *program) warn(text string) { p.out.tell(warning(text)) }
-
-func warning(text string) nodes.Fact {
-	return nodes.Fact{Name: sim.FactLogLine, Value: text, Attrs: []nodes.Attr{{Key: "level", Value: "WARN"}}}
 }

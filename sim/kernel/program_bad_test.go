@@ -207,3 +207,24 @@ func TestProgramMay(t *testing.T) {
 		})
 	}
 }
+
+// What a program logs to the system's log is told and kept as its output is, and can make it ready.
+func TestProgramThatLogsToTheSystem(t *testing.T) {
+	for _, times := range []int{1, 2} {
+		p := actor("log <30>Nov 21 16:10:30 daemon: first", "log <30>daemon: up", "end 4")
+		p.Ready = nodes.Ready{Log: "up"}
+		h := newShop(t, p)
+		h.endOf("one", 1)
+		if times == 2 {
+			h.Machine("one").Restart(nil)
+			h.endOf("one", 2)
+		}
+		want := strings.Repeat(" daemon: first daemon: up", times)[1:]
+		if have := strings.Join(h.lines("one"), " "); have != want || h.noted("one", nodes.FactReady) != times {
+			t.Errorf("it says %q:\n%s", have, h.story())
+		}
+		if text := h.close("one"); !strings.Contains(text, "\ndaemon: first\ndaemon: up\n=== ") {
+			t.Errorf("its log has\n%s", text)
+		}
+	}
+}

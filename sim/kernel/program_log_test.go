@@ -57,7 +57,7 @@ func TestLinesOfOutput(t *testing.T) {
 		o.more.L = &o.mu
 		for rest := text + "\n"; rest != ""; {
 			n := min(step, len(rest))
-			o.take(1, []byte(rest[:n]))
+			o.take(1, []byte(rest[:n]), &o.written)
 			rest = rest[n:]
 		}
 		var have []string
@@ -84,9 +84,9 @@ func TestLimitOfLines(t *testing.T) {
 		o := &output{ready: "go"}
 		o.more.L = &o.mu
 		for range 2 * x.lines {
-			o.take(1, []byte(x.line+"\n"))
+			o.take(1, []byte(x.line+"\n"), &o.written)
 		}
-		o.take(1, []byte("go\ngo\n"))
+		o.take(1, []byte("go\ngo\n"), &o.written)
 		if n := len(o.queue); n != x.lines+2 {
 			t.Errorf("%s: %d facts, want %d", name, n, x.lines+2)
 			continue
@@ -96,6 +96,23 @@ func TestLimitOfLines(t *testing.T) {
 		}
 		if f := o.queue[x.lines+1].Fact; f.Name != "ready" {
 			t.Errorf("%s: the last fact is %s", name, f.Name)
+		}
+	}
+}
+
+// What a daemon says to the system's log is told as it would say it to its output.
+func TestPlainMessages(t *testing.T) {
+	for message, want := range map[string]string{
+		"<30>Nov 21 16:10:30 keepalived[12]: text": "keepalived[12]: text",
+		"<30>Nov  1 06:10:30 a: b\n":               "a: b",
+		"<13>text\x00":                             "text",
+		"text > more":                              "text > more",
+		"<30":                                      "<30",
+		"":                                         "",
+		"Nov 21":                                   "Nov 21",
+	} {
+		if have := plain(message); have != want {
+			t.Errorf("of %q: want %q, have %q", message, want, have)
 		}
 	}
 }

@@ -32,18 +32,23 @@ type output struct {
 	ready string // a line that contains it makes the program ready; "": none
 	say   func(word)
 
-	line  []byte // the last one, so far
-	cut   bool   // it is longer, and told of already
-	lines int    // told so far
-	bytes int
+	written, logged stream // what it writes to its output, and to the system's log
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards all of the above and below but channels
+	lines int        // told so far
+	bytes int
 	more  sync.Cond
 	queue []told // never longer than the limits above
 	over  bool   // nothing more comes
 
 	read chan struct{} // closed at the end of the output
 	sent chan struct{} // closed when all is told
+}
+
+// stream is where bytes come from that are to become lines.
+type stream struct {
+	line []byte // the last one, so far
+	cut  bool   // it is longer, and told of already
 }
 
 func newOutput(log *logbook, ready string, say func(word)) *output {
@@ -62,53 +67,64 @@ func (o *output) follow(from *os.File) {
 		piece := make([]byte, 64<<10)
 		for {
 			n, err := from.Read(piece)
-			at := monotonic()
-			o.log.write(piece[:n])
-			o.take(at, piece[:n])
+			o.add(monotonic(), piece[:n], &o.written)
 			if err != nil {
-				if len(o.line) > 0 {
-					o.take(at, []byte("\n"))
-				}
+				o.finish()
 				return
 			}
 		}
 	}()
 }
 
-// take makes lines of a piece of output.
-func (o *output) take(at int64, piece []byte) {
+// add takes a piece of output.
+func (o *output) add(at int64, piece []byte, of *stream) {
+	o.log.write(piece)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.take(at, piece, of)
+}
+
+// finish makes a line of what has no end.
+func (o *output) finish() {
+	if len(o.written.line) > 0 {
+		o.add(monotonic(), []byte("\n"), &o.written)
+	}
+}
+
+// take makes lines of a piece of output. It is called with the lock, as tellLine is.
+func (o *output) take(at int64, piece []byte, of *stream) {
 	for len(piece) > 0 {
 		end := bytes.IndexByte(piece, '\n')
 		part := piece
 		if end >= 0 {
 			part = piece[:end]
 		}
-		if !o.cut {
-			o.line = append(o.line, part[:min(len(part), lineMax+1-len(o.line))]...)
-			if len(o.line) > lineMax {
-				o.cut = true
-				o.tellLine(at, o.line[:lineMax])
+		if !of.cut {
+			of.line = append(of.line, part[:min(len(part), lineMax+1-len(of.line))]...)
+			if len(of.line) > lineMax {
+				of.cut = true
+				o.tellLine(at, of.line[:lineMax], true)
 			}
 		}
 		if end < 0 {
 			return
 		}
-		if !o.cut {
-			o.tellLine(at, o.line)
+		if !of.cut {
+			o.tellLine(at, of.line, false)
 		}
-		o.line, o.cut = o.line[:0], false
+		of.line, of.cut = of.line[:0], false
 		piece = piece[end+1:]
 	}
 }
 
 // tellLine makes a line a fact, as long as there were not too many.
-func (o *output) tellLine(at int64, line []byte) {
+func (o *output) tellLine(at int64, line []byte, cut bool) {
 	if o.lines > linesMax && o.ready == "" {
 		return
 	}
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\r"))), "\uFFFD")
 	f := nodes.Fact{Name: sim.FactLogLine, Value: text}
-	if o.cut {
+	if cut {
 		f.Attrs = []nodes.Attr{{Key: "cut", Value: fmt.Sprintf("after %d bytes", lineMax)}}
 	}
 	if o.lines <= linesMax {
@@ -119,20 +135,25 @@ func (o *output) tellLine(at int64, line []byte) {
 			f = warning(fmt.Sprintf("more than %d lines or %d bytes: what comes now is in the log of the machine alone",
 				linesMax, bytesMax))
 		}
-		o.put(told{at, f})
+		o.append(told{at, f})
 	}
 	if o.ready != "" && strings.Contains(text, o.ready) {
 		o.ready = ""
-		o.put(told{at, nodes.Fact{Name: nodes.FactReady}})
+		o.append(told{at, nodes.Fact{Name: nodes.FactReady}})
 	}
 }
 
 // tell tells a fact of now.
-func (o *output) tell(f nodes.Fact) { o.put(told{monotonic(), f}) }
-
-func (o *output) put(t told) {
+func (o *output) tell(f nodes.Fact) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.append(told{monotonic(), f})
+}
+
+// warn tells a line of the harness's own.
+func (o *output) warn(text string) { o.tell(warning(text)) }
+
+func (o *output) append(t told) {
 	o.queue = append(o.queue, t)
 	o.more.Signal()
 }
@@ -158,6 +179,10 @@ func (o *output) send() {
 			return
 		}
 	}
+}
+
+func warning(text string) nodes.Fact {
+	return nodes.Fact{Name: sim.FactLogLine, Value: text, Attrs: []nodes.Attr{{Key: "level", Value: "WARN"}}}
 }
 
 // drain returns when all that was written is read and told. Nothing is told after it.

@@ -87,7 +87,7 @@ func (p *program) succeeds(command []string) bool {
 	if err != nil {
 		if !p.warned {
 			p.warned = true
-			p.warn("the command that is to find out whether it is ready cannot be started: " + err.Error())
+			p.out.warn("the command that is to find out whether it is ready cannot be started: " + err.Error())
 		}
 		return false
 	}
