@@ -46,7 +46,8 @@ type Disk struct {
 	orphans  []*inode // without a name, and open
 	followed int      // symbolic links on the way of the path that is looked for
 	used     int64
-	sessions int // a file that was opened in an earlier one is stale
+	files    int64 // inodes that have a name or are open
+	sessions int   // a file that was opened in an earlier one is stale
 
 	// mergeAfter is how many changes of one file or directory are told apart. When there are more, without a sync,
 	// they become one: all survive a power loss, or none.
@@ -60,7 +61,7 @@ type Disk struct {
 func NewDisk(spec DiskSpec, r *rand.Rand) *Disk {
 	d := &Disk{spec: spec, rand: r, now: func() time.Time { return time.Time{} }, mergeAfter: 1024}
 	d.root = d.newInode(os.ModeDir | 0o755)
-	d.root.links = 1
+	d.root.links, d.files = 1, 1
 	return d
 }
 
@@ -85,7 +86,7 @@ func (d *Disk) CloseAll() {
 	d.sessions++
 	for _, n := range d.orphans {
 		n.opens = 0
-		d.used -= n.data.room
+		d.gone(n)
 	}
 	d.orphans = nil
 	d.walk(func(_ string, n *inode) { n.opens, n.syncs = 0, 0 })
@@ -249,6 +250,7 @@ func present(at place, err error) (place, error) {
 // create makes a file or directory where nothing is.
 func (d *Disk) create(at place, mode os.FileMode) *inode {
 	n := d.newInode(mode)
+	d.files++
 	d.setName(nameStep{dir: at.dir, name: at.name, to: n})
 	return n
 }
@@ -287,15 +289,26 @@ func (d *Disk) unlinked(n *inode) {
 	case n.opens > 0:
 		d.orphans = append(d.orphans, n)
 	default:
-		d.used -= n.data.room
+		d.gone(n)
 	}
+}
+
+// gone is told that nothing leads to an inode any more; back, that something does again.
+func (d *Disk) gone(n *inode) {
+	d.used -= n.data.room
+	d.files--
+}
+
+func (d *Disk) back(n *inode) {
+	d.used += n.data.room
+	d.files++
 }
 
 // opened is told that one open file more is on n, which a kernel may still know after its last name is gone.
 func (d *Disk) opened(n *inode) {
 	if n.opens == 0 && n.links == 0 {
 		d.orphans = append(d.orphans, n)
-		d.used += n.data.room
+		d.back(n)
 	}
 	n.opens++
 }
@@ -305,7 +318,7 @@ func (d *Disk) closed(n *inode) {
 	n.opens--
 	if n.opens == 0 && n.links == 0 {
 		d.orphans = slices.DeleteFunc(d.orphans, func(o *inode) bool { return o == n })
-		d.used -= n.data.room
+		d.gone(n)
 	}
 }
 

@@ -391,6 +391,9 @@ func TestDiskPowerLossKeepsTheSyncRules(t *testing.T) {
 		if have := shownDisk(d.Fs(nil)); have != l.now.String() {
 			return "looking at what is durable changed the disk: " + have
 		}
+		if wrong := used(d); wrong != "" {
+			return wrong
+		}
 		d.PowerLoss()
 		after := shownDisk(d.Fs(nil))
 		if !strict[after] {
@@ -422,10 +425,12 @@ func TestDiskPowerLossKeepsTheSyncRules(t *testing.T) {
 	})
 }
 
-// used checks the disk's own count of what its files take.
+// used checks the disk's own counts of its files, and of what they take.
 func used(d *Disk) string {
 	var sum int64
+	files := int64(len(d.orphans))
 	d.walk(func(_ string, n *inode) {
+		files++
 		for _, k := range n.data.chunks {
 			sum += int64(len(k.bytes))
 		}
@@ -435,6 +440,9 @@ func used(d *Disk) string {
 	}
 	if d.Used() != sum {
 		return fmt.Sprintf("used %d, the files take %d", d.Used(), sum)
+	}
+	if d.files != files {
+		return fmt.Sprintf("%d files are counted, there are %d", d.files, files)
 	}
 	return ""
 }

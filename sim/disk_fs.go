@@ -109,9 +109,9 @@ func (d *Disk) openAt(c *call, at place, flag int, mode os.FileMode) (*inode, er
 	return at.node, nil
 }
 
-// makeIn makes a file or directory at a place where nothing is. Even an empty one wants some room to be left.
+// makeIn makes a file or directory at a place where nothing is. Even an empty one wants some room to be left, and an inode.
 func (d *Disk) makeIn(c *call, at place, mode os.FileMode) (*inode, error) {
-	if d.free(c) == 0 {
+	if d.free(c) == 0 || d.files >= d.spec.Inodes() {
 		return nil, syscall.ENOSPC
 	}
 	return d.create(at, mode), nil

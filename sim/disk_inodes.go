@@ -311,8 +311,11 @@ func (v *Inodes) Open(i Inode, flag int) (*DiskHandle, error) {
 	return &DiskHandle{f: v.view.opened(i.n, path, flag)}, nil
 }
 
-// DiskSpace is how large a disk is, in bytes.
-type DiskSpace struct{ Size, Free int64 }
+// DiskSpace is how large a disk is.
+type DiskSpace struct {
+	Size, Free         int64 // bytes
+	Inodes, FreeInodes int64
+}
 
 // Space is an operation of reading, of the root. A disk that a fault made full has nothing free.
 func (v *Inodes) Space() (DiskSpace, error) {
@@ -327,7 +330,7 @@ func (v *Inodes) Space() (DiskSpace, error) {
 	if v.view.pacer != nil && slices.ContainsFunc(d.imposed, full) {
 		free = 0
 	}
-	return DiskSpace{d.spec.Capacity(), free}, nil
+	return DiskSpace{d.spec.Capacity(), free, d.spec.Inodes(), max(0, d.spec.Inodes()-d.files)}, nil
 }
 
 // DiskHandle is an open file or directory. Faults choose it by the path that it was opened by.

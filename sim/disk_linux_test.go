@@ -102,7 +102,8 @@ var scripts = map[string]string{
 
 // disagreement is the first step that has another result on the simulated disk than on the real one, or "".
 func disagreement(steps []string, real *script) string {
-	sim := newScript(NewDisk(DiskSpec{}, nil).Fs(nil), "")
+	d := NewDisk(DiskSpec{}, nil)
+	sim := newScript(d.Fs(nil), "")
 	defer real.closeAll()
 	for i, step := range steps {
 		if have, want := sim.play(step), real.play(step); have != want {
@@ -110,7 +111,11 @@ func disagreement(steps []string, real *script) string {
 				i, step, have, want, strings.Join(steps[:i], "; "))
 		}
 	}
-	return ""
+	if wrong := used(d); wrong != "" {
+		return wrong
+	}
+	sim.closeAll()
+	return used(d)
 }
 
 func TestDiskAgreesWithLinux(t *testing.T) {

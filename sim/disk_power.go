@@ -209,13 +209,13 @@ func (d *Disk) PowerLoss() {
 func (d *Disk) restart() {
 	d.sessions++
 	d.busy, d.hanging, d.orphans = 0, nil, nil
-	d.names, d.settled, d.used = nil, 0, 0
+	d.names, d.settled, d.used, d.files = nil, 0, 0, 0
 	d.walk(func(_ string, n *inode) { n.links, n.opens, n.syncs = 0, 0, 0 })
 	d.walk(func(_ string, n *inode) {
 		if n.links++; n.links > 1 {
 			return // Its other names were counted.
 		}
-		d.used += n.data.room
+		d.back(n)
 		d.inodes = max(d.inodes, n.id)
 		for name, c := range n.entries { // In any order: each is told its own.
 			if c.isDir() {

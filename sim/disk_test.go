@@ -268,6 +268,44 @@ func TestDiskSize(t *testing.T) {
 	}
 }
 
+// As many files as there are inodes for, whatever is in them; each that is gone makes place for another.
+func TestDiskInodes(t *testing.T) {
+	none := time.Duration(0)
+	d := NewDisk(DiskSpec{Size: 1 << 20, Sync: &none}, nil)
+	fs := d.Fs(nil)
+	name := func(i int) string { return fmt.Sprintf("/%d", i) }
+	const most = 4096 - 1 // The root takes one.
+	for i := range most {
+		if err := fs.Mkdir(name(i), 0o755); err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
+	if _, err := fs.Create("/more"); !errors.Is(err, syscall.ENOSPC) {
+		t.Error("one more than there may be:", err)
+	}
+	if space := need[DiskSpace](t)(d.Inodes(nil).Space()); space.Inodes != 4096 || space.FreeInodes != 0 || space.Free != 1<<20 {
+		t.Errorf("it is said to have %+v", space)
+	}
+	if err := fs.Remove(name(7)); err != nil {
+		t.Fatal(err)
+	}
+	f := need[afero.File](t)(fs.Create("/file"))
+	if err := fs.Remove("/file"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.Mkdir("/again", 0o755); !errors.Is(err, syscall.ENOSPC) {
+		t.Error("a file that is open has its inode:", err)
+	}
+	f.Close()
+	if err := fs.Mkdir("/again", 0o755); err != nil {
+		t.Error(err)
+	}
+	d.PowerLoss()
+	if space := need[DiskSpace](t)(d.Inodes(nil).Space()); space.FreeInodes != most {
+		t.Errorf("after a power loss it is said to have %+v", space)
+	}
+}
+
 func TestDiskCloseAll(t *testing.T) {
 	d := NewDisk(DiskSpec{}, nil)
 	fs := d.Fs(nil)

@@ -169,6 +169,10 @@ func (s DiskSpec) Capacity() int64 {
 	return int64(s.Size)
 }
 
+// Inodes is how many files, directories and symbolic links there may be: one for 4 KiB of room, and 4096 on a small disk. They
+// take memory too.
+func (s DiskSpec) Inodes() int64 { return max(4096, s.Capacity()/4096) }
+
 // SyncTime is what a sync takes.
 func (s DiskSpec) SyncTime() time.Duration {
 	if s.Sync == nil {

@@ -207,7 +207,7 @@ func changeOf(in *fuse.SetAttrIn) sim.InodeChange {
 	return change
 }
 
-// StatFs implements fuse.RawFileSystem. Files are not counted, as there is no limit to their number.
+// StatFs implements fuse.RawFileSystem.
 func (c *calls) StatFs(signal <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	return c.m.do(signal, in, func() error {
 		space, err := c.m.inodes.Space()
@@ -216,7 +216,8 @@ func (c *calls) StatFs(signal <-chan struct{}, in *fuse.InHeader, out *fuse.Stat
 		}
 		const block = 4096
 		*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255, Blocks: uint64(space.Size) / block,
-			Bfree: uint64(space.Free) / block, Bavail: uint64(space.Free) / block}
+			Bfree: uint64(space.Free) / block, Bavail: uint64(space.Free) / block,
+			Files: uint64(space.Inodes), Ffree: uint64(space.FreeInodes)}
 		return nil
 	})
 }
