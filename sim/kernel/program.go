@@ -86,6 +86,7 @@ func (h *host) liveAs(b *birth) error {
 	if err := keepInBounds(); err != nil {
 		return err
 	}
+	skipIDs(b.Birth)
 	os.Clearenv()
 	for _, e := range surroundings(b.Program) {
 		key, value, _ := strings.Cut(e, "=")

@@ -313,7 +313,9 @@ func TestLeavingWhatStandsStill(t *testing.T) {
 // A crash leaves what its kernel had: addresses, the page cache, files in memory. A loss of power leaves what was synced. Files
 // are as written at each start.
 func TestWhatAProgramLeaves(t *testing.T) {
-	p := script(`cat /etc/p/conf /srv/conf /tmp/kept /srv/unsynced 2>/dev/null; echo .; echo changed > /etc/p/conf; echo changed > /srv/conf
+	p := script(`cat /etc/p/conf /srv/conf /tmp/kept /srv/unsynced 2>/dev/null; echo .
+		test $$ -lt 300 && echo a low number; test -e /run/pid && kill -0 $(cat /run/pid) 2>/dev/null && echo runs already
+		echo $$ > /run/pid; echo changed > /etc/p/conf; echo changed > /srv/conf
 		echo kept > /tmp/kept; echo unsynced > /srv/unsynced; ip addr add 10.0.0.50/24 dev lan 2>/dev/null; echo up; exec sleep 100`)
 	p.Files = map[string]string{"/etc/p/conf": "conf\n", "/srv/conf": "conf\n"}
 	for name, x := range map[string]struct {
