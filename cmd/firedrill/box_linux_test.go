@@ -161,9 +161,10 @@ func (b *box) must(err error) {
 type drill struct {
 	*box
 	*exec.Cmd
-	out   bytes.Buffer   // what it said
-	shown sync.WaitGroup // in a terminal
-	began time.Time
+	out      bytes.Buffer   // what it said
+	terminal *os.File       // the side of who sits there; nil: there is none
+	shown    sync.WaitGroup // what it said there
+	began    time.Time
 }
 
 // drill makes a command of firedrill, not yet begun.
@@ -173,6 +174,7 @@ func (b *box) drill(args ...string) *drill {
 	d.Dir = b.dir
 	d.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, boxKey) })
 	d.Stdout, d.Stderr = &d.out, &d.out
+	d.WaitDelay = time.Second // What outlives the command may hold on to what it writes to.
 	d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL,
 		Credential: &syscall.Credential{Uid: b.uid, Gid: b.uid, NoSetGroups: b.uid == 0}}
 	return d
@@ -191,6 +193,9 @@ func (d *drill) end() int {
 	d.Helper()
 	timer := time.AfterFunc(time.Minute, func() { _ = d.Process.Kill() })
 	_ = d.Wait()
+	if d.terminal != nil {
+		defer time.AfterFunc(d.WaitDelay, func() { d.terminal.Close() }).Stop()
+	}
 	d.shown.Wait()
 	if !timer.Stop() {
 		d.Fatalf("goes on after a minute, and said\n%s", &d.out)

@@ -196,16 +196,16 @@ func (d *drill) inTerminal() *os.File {
 	d.must(unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	d.must(err)
-	terminal := os.NewFile(uintptr(fd), "terminal")
-	d.Cleanup(func() { terminal.Close() })
+	d.terminal = os.NewFile(uintptr(fd), "terminal")
+	d.Cleanup(func() { d.terminal.Close() })
 	line, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	d.must(err)
 	d.Stdin, d.Stdout, d.Stderr = line, line, line
 	d.SysProcAttr.Setpgid, d.SysProcAttr.Setsid, d.SysProcAttr.Setctty = false, true, true
 	d.start()
 	d.must(line.Close())
-	d.shown.Go(func() { _, _ = d.out.ReadFrom(terminal) }) // Until the last one who has the line has closed it.
-	return terminal
+	d.shown.Go(func() { _, _ = d.out.ReadFrom(d.terminal) }) // Until the last one who has the line has closed it.
+	return d.terminal
 }
 
 // typed types keys.
