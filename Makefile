@@ -2,14 +2,14 @@
 # is fetched through Go's module proxy, into ./.bin or the module cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help build drill check lint test mutants bench soak fuzz golden fmt
+.PHONY: help build drill check lint test mutants bench bench-kernel soak fuzz golden fmt
 
 LINTER_VERSION := v2.15.0
 LINTER := .bin/golangci-lint-$(LINTER_VERSION)
 FUZZTIME := 10m
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./firedrill
 	go build -o firedrill ./cmd/firedrill
@@ -34,6 +34,9 @@ mutants: ## plant every bug in testdata/mutants; fail if one survives
 # GOGC is that of the command.
 bench: ## benchmarks, one package after the other, with the ratios that the README quotes
 	GOGC=400 FIREDRILL_BENCH=1 go test -p 1 -count=1 -run '^TestCompare' -bench . ./sim/... ./scenarios/... ./nodes/...
+
+bench-kernel: ## figures of the kernel world, each beside its peer, as a table; takes some minutes and a quiet system
+	go run ./cmd/figures
 
 soak: ## look for two answers from one seed: 10,000 seeds, each played in two processes
 	go run ./cmd/soak

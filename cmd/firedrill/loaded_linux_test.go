@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInDoubt plays runs on a system that is kept from being what the kernel world needs, each in its own way: they show nothing,
-// say why, and end with the status of what shows nothing. The same run is believed where nothing is done to it.
+// TestInDoubt plays runs on a system that is kept from being what the kernel world needs, each in its own way: they show
+// nothing, say why, and end with the status of what shows nothing. The same run is believed where nothing is done to it.
 func TestInDoubt(t *testing.T) {
 	inBoxes(t, func(b *box) {
 		text := strings.NewReplacer("10x", "1x", "stop: 2s", "stop: 4s").Replace(brief)

@@ -18,8 +18,8 @@ import (
 	"firedrill/sim"
 )
 
-// bulk is a connection and a shower of datagrams between two machines, as fast as they go, with checksums and segments left to the
-// card. What comes is compared byte by byte: by its hash.
+// bulk is a connection and a shower of datagrams between two machines, as fast as they go, with checksums and segments
+// left to the card. What comes is compared byte by byte: by its hash.
 type bulk struct {
 	*hall
 	enough     bool // the sender is to end
@@ -150,8 +150,8 @@ func (b *bulk) found(machine string) (all int) {
 	return all
 }
 
-// A fault that corrupts frames begins and ends in the middle of a stream, three times. What is corrupted is counted and never comes
-// as good data, and the stream goes on.
+// A fault that corrupts frames begins and ends in the middle of a stream, three times. What is corrupted is counted and
+// never comes as good data, and the stream goes on.
 func TestCorruptedFramesAreNeverGoodData(t *testing.T) {
 	b := newBulk(t)
 	further := func(bytes int64, datagrams int) func() bool {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package apart lets the tests of a package run in namespaces of their own, where nothing of them is seen from outside and where an
-// ordinary user may do what only root may do elsewhere.
+// Package apart lets the tests of a package run in namespaces of their own, where nothing of them is seen from outside
+// and where an ordinary user may do what only root may do elsewhere.
 package apart
 
 import (
@@ -23,9 +23,9 @@ const (
 	ordinaryKey = "FIREDRILL_TEST_ORDINARY" // AsOrdinaryUser started it
 )
 
-// Run is for TestMain: it starts the tests again, in new mount and network namespaces, and for an ordinary user in a user namespace
-// in which that user is root. There it returns nil. Outside it does not return, but ends as those tests do; unless they cannot be
-// started, and then the error says why.
+// Run is for TestMain: it starts the tests again, in new mount and network namespaces, and for an ordinary user in a
+// user namespace in which that user is root. There it returns nil. Outside it does not return, but ends as those tests
+// do; unless they cannot be started, and then the error says why.
 func Run() error {
 	if os.Getenv(insideKey) != "" {
 		return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")

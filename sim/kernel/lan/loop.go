@@ -58,8 +58,8 @@ func (s *Switch) run() {
 // slice is for how long the switch wants a processor at a time.
 const slice = 100 * time.Microsecond
 
-// hurry asks the system to let this thread run soon. What it does not know, or does not allow, makes the switch later, and is no
-// reason to end.
+// hurry asks the system to let this thread run soon. What it does not know, or does not allow, makes the switch later,
+// and is no reason to end.
 func hurry() {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // Without it every delay would be 50 us longer.
 	// From Linux 6.12 on, whoever wants little at a time is put before the others.

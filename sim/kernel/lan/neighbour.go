@@ -126,8 +126,8 @@ func (n *neighbour) fail() {
 	}
 }
 
-// learn takes in that an address is at a place. A confirmed answer is trusted; hearsay is used, but asked for again soon. Nobody
-// but whom the router sends to is remembered.
+// learn takes in that an address is at a place. A confirmed answer is trusted; hearsay is used, but asked for again
+// soon. Nobody but whom the router sends to is remembered.
 func (d *side) learn(now time.Duration, address netip.Addr, at hardware, confirmed bool) {
 	n := d.neighbours[address]
 	switch {

@@ -15,9 +15,9 @@ import (
 	"firedrill/sim"
 )
 
-// A segment that joins others is a router with a jack on each of them, and a way between these that has links of its own, one for
-// each pair of machines. Nothing is routed over two such segments. Machines are told where it is when they are attached, and have
-// no need to ask by ARP.
+// A segment that joins others is a router with a jack on each of them, and a way between these that has links of its
+// own, one for each pair of machines. Nothing is routed over two such segments. Machines are told where it is when they
+// are attached, and have no need to ask by ARP.
 
 // router is a segment that joins others.
 type router struct {
@@ -111,9 +111,9 @@ func (s *Switch) routes(segment string) (all []route) {
 	return all
 }
 
-// enter takes a frame that reached the router. A packet goes on over the routed part of its way: which of the links that is depends
-// on the machine that has the address; if nobody has it, the packet ends here. What was corrupted ends here too: every hop checks
-// what its wire has brought.
+// enter takes a frame that reached the router. A packet goes on over the routed part of its way: which of the links that
+// is depends on the machine that has the address; if nobody has it, the packet ends here. What was corrupted ends here
+// too: every hop checks what its wire has brought.
 func (d *side) enter(now time.Duration, a *arrival) {
 	e := a.wire.frame()
 	if a.frame.Class == sim.FrameARP || a.frame.Class == sim.FrameGratuitousARP {

@@ -187,8 +187,9 @@ func TestRoutedRefusal(t *testing.T) {
 	}
 }
 
-// Further away nobody says that a host is not there: a connect ends by its own patience. On the segment it is known after 3 s. Both
-// are of true time, which is 60 times faster than life here, and the first in life as short as a kernel can be told.
+// Further away nobody says that a host is not there: a connect ends by its own patience. On the segment it is known
+// after 3 s. Both are of true time, which is 60 times faster than life here, and the first in life as short as a kernel
+// can be told.
 func TestNobodyAnswers(t *testing.T) {
 	s := newSites(t, 60)
 	for _, x := range []struct {
@@ -258,7 +259,8 @@ func TestTimeToLive(t *testing.T) {
 	}
 }
 
-// At 60 times life a machine trusts an ARP entry for 15 to 45 s of true time, uses it for 5 s more, and then asks at the old place.
+// At 60 times life a machine trusts an ARP entry for 15 to 45 s of true time, uses it for 5 s more, and then asks at the
+// old place.
 func TestARPInTrueTime(t *testing.T) {
 	start := time.Now()
 	r := newScaledRig(t, 2, sim.Condition{}, 60, func() time.Duration { return 60 * time.Since(start) })

@@ -30,8 +30,8 @@ type Options struct {
 	Now     func() time.Duration // true time; it takes no lock
 	Scale   int64                // by how much true time is faster than the kernel's; 0: 1
 	Rand    *rand.Rand           // of the switch alone: which port a broadcast reaches first, which bit is corrupted
-	// Owner is the machine on a segment that has an address, or "": whom a routed way leads to. It is called with Lock held, and
-	// only where segments are joined.
+	// Owner is the machine on a segment that has an address, or "": whom a routed way leads to. It is called with Lock held,
+	// and only where segments are joined.
 	Owner func(segment string, address netip.Addr) string
 }
 

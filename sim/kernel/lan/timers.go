@@ -26,9 +26,10 @@ import (
 //     back. Not less than rtoLeast, nor is the longest one less than a second: kernels take no other.
 //   - How often a machine says by ICMP that a port is unreachable.
 //
-// What cannot be told, and is as long as in life: the first wait before a SYN or its answer is sent again, a second, which
-// doubles each time; it is sent less often instead, so that a connect to silence ends near the 127 s of true time (at the earliest
-// after 3 s in life); keepalive, TIME_WAIT, and the minutes after which a kernel draws anew how long it trusts ARP.
+// What cannot be told, and is as long as in life: the first wait before a SYN or its answer is sent again, a second,
+// which doubles each time; it is sent less often instead, so that a connect to silence ends near the 127 s of true time
+// (at the earliest after 3 s in life); keepalive, TIME_WAIT, and the minutes after which a kernel draws anew how long it
+// trusts ARP.
 
 // rtoLeast is the least that data wait before they are sent again, in life: a loaded system delays frames by as much.
 const rtoLeast = 10 * time.Millisecond
@@ -48,8 +49,8 @@ func timing(scale int64) []setting {
 	}
 }
 
-// synRetries is how often a SYN is sent again. The first wait is a second and each is twice the one before, so that n of them, and
-// the last wait, are 2^(n+1)-1 s: of 6 they are 127.
+// synRetries is how often a SYN is sent again. The first wait is a second and each is twice the one before, so that n of
+// them, and the last wait, are 2^(n+1)-1 s: of 6 they are 127.
 func synRetries(scale int64) int64 {
 	const ofLife = 128 // s, and one to spare
 	return int64(max(1, bits.Len64(uint64((ofLife-1)/scale))-1))
@@ -81,7 +82,8 @@ const (
 	tableMessageLen = 4  // of a struct ndtmsg
 )
 
-// arpWaits are what Linux has by itself: an entry is trusted for half as long to one and a half times as long as the first one says.
+// arpWaits are what Linux has by itself: an entry is trusted for half as long to one and a half times as long as the
+// first one says.
 var arpWaits = []struct {
 	parm int
 	wait time.Duration
