@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
+
 	"firedrill/nodes"
 	"firedrill/sim"
 )
@@ -129,6 +131,65 @@ func TestEndWhileProgramsHang(t *testing.T) {
 	}
 }
 
+// mapper is a program that changes a mapped file and, where it is told so, waits for that to be written.
+const mapper = `import mmap, os, sys, time
+f = open("/srv/a", "r+b")
+os.fsync(f.fileno()); os.fsync(os.open("/srv", 0))
+m = mmap.mmap(f.fileno(), 5)
+m[0:1] = b"H"
+print("changed", flush=True)
+if sys.argv[1:]:
+    time.sleep(0.5)
+    m.flush()
+time.sleep(1000)
+`
+
+// What a program changed of a mapped file is its kernel's: a crash leaves it, a power loss does not.
+func TestMappedFilesOfAProgram(t *testing.T) {
+	withPython(t, "mmap")
+	for name, x := range map[string]struct {
+		end  func(sim.Machine) bool
+		want string
+	}{"crash": {sim.Machine.Crash, "Hello"}, "power off": {sim.Machine.PowerOff, "hello"}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t)
+			h.open("one", 1, nodes.Program{Command: []string{"python3", "-c", mapper}, Files: map[string]string{"/srv/a": "hello"}},
+				sim.DiskSpec{})
+			h.says("one", "changed", 1)
+			x.end(h.Machine("one"))
+			h.until("the end of its processes", func() bool { return processes() == 0 })
+			if text, err := afero.ReadFile(h.Machine("one").Disk().Fs(nil), "/a"); string(text) != x.want {
+				t.Errorf("the file has %q, %v; want %q", text, err, x.want)
+			}
+		})
+	}
+}
+
+// A program that waits for its mapped file to be written hears no signal, and yet its machine ends soon.
+func TestEndWhileAMappedFileHangs(t *testing.T) {
+	withPython(t, "mmap")
+	h := newHall(t)
+	h.open("one", 1, nodes.Program{Command: []string{"python3", "-c", mapper, "flush"}, Files: map[string]string{"/srv/a": "hello"}},
+		sim.DiskSpec{})
+	h.says("one", "changed", 1)
+	i, _ := h.breaks("one", sim.DiskCondition{How: sim.DiskHang, Operations: []sim.DiskOperation{sim.DiskWrite}})
+	h.until("the call hangs", func() bool { return i.Hung > 0 })
+	h.Machine("one").Crash()
+	begun := h.Now()
+	h.until("the end of its processes", func() bool { return processes() == 0 })
+	if took := h.Now() - begun; took > time.Second {
+		t.Errorf("they take %v to end", took)
+	}
+}
+
+// withPython skips a test where python3 is not installed, or a module of it.
+func withPython(t *testing.T, module string) {
+	t.Helper()
+	if err := exec.Command("python3", "-c", "import "+module).Run(); err != nil {
+		t.Skip("python3 with "+module+" is not installed: ", err)
+	}
+}
+
 // ledger is a program that commits numbers to a database, and says each when it is there.
 const ledger = `import sqlite3
 db = sqlite3.connect("/srv/db", isolation_level=None)
@@ -144,9 +205,7 @@ while n < 10000:
 
 // SQLite finds after the power failed in the middle of a sync, and some of what was not synced with it, all that it has said.
 func TestDatabaseWhosePowerFails(t *testing.T) {
-	if err := exec.Command("python3", "-c", "import sqlite3").Run(); err != nil {
-		t.Skip("python3 with sqlite3 is not installed: ", err)
-	}
+	withPython(t, "sqlite3")
 	for _, mode := range []string{"delete", "wal"} {
 		t.Run(mode, func(t *testing.T) {
 			h := newHall(t)
