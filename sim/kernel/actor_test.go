@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -73,6 +74,13 @@ func perform(acts string) {
 			if err != nil {
 				fmt.Println(act, err)
 			}
+		case "write": // So many pieces of lines of 64 bytes, 64 KiB each.
+			pieces, _ := strconv.Atoi(object)
+			piece := bytes.Repeat([]byte(strings.Repeat("x", 63)+"\n"), 1024)
+			for range pieces {
+				_, _ = os.Stdout.Write(piece)
+			}
+			fmt.Println(act, "done")
 		case "end":
 			status, _ := strconv.Atoi(object)
 			os.Exit(status)

@@ -33,14 +33,6 @@ func keepInBounds() error {
 	return os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(processesMax)), 0)
 }
 
-// skipIDs lets the processes of a machine's later starts have other IDs than those of the earlier ones: numbers would begin anew
-// with each, and a PID file that was left behind would always name somebody. The lowest are of threads of the first process.
-// Where the kernel cannot do it numbers begin anew.
-func skipIDs(birth int) {
-	const lowest, apart, round = 300, 1000, 3400
-	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(lowest+birth*apart%round)), 0)
-}
-
 // makeThreads makes threads that are idle until they are of use. Once a program has taken all that there may be, the process that
 // looks after it would not get another one, and the Go runtime ends a process that does not.
 func makeThreads() {

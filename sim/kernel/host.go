@@ -73,9 +73,6 @@ func (h *host) live(kinds []*nodes.Kind) error {
 		return fmt.Errorf("read what to be: %w", err)
 	}
 	if b.Program != nil {
-		if err := number(b.Birth); err != nil {
-			return err
-		}
 		return h.liveAs(&b)
 	}
 	node, err := conceive(kinds, &b)

@@ -101,7 +101,13 @@ func (h *hall) must(err error) {
 // until runs the world until a condition holds.
 func (h *hall) until(what string, holds func() bool) {
 	h.t.Helper()
-	for limit := h.Now() + 20*time.Second; !holds(); {
+	h.within(20*time.Second, what, holds)
+}
+
+// within is until for what may take long.
+func (h *hall) within(patience time.Duration, what string, holds func() bool) {
+	h.t.Helper()
+	for limit := h.Now() + patience; !holds(); {
 		if h.Now() > limit {
 			h.t.Fatalf("waited in vain for %s; so far:\n%s", what, h.story())
 		}

@@ -86,7 +86,7 @@ func (h *host) liveAs(b *birth) error {
 	if err := keepInBounds(); err != nil {
 		return err
 	}
-	skipIDs(b.Birth)
+	number(b.Birth)
 	os.Clearenv()
 	for _, e := range surroundings(b.Program) {
 		key, value, _ := strings.Cut(e, "=")

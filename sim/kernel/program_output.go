@@ -93,6 +93,10 @@ func (o *output) finish() {
 
 // take makes lines of a piece of output. It is called with the lock, as tellLine is.
 func (o *output) take(at int64, piece []byte, of *stream) {
+	if o.lines > linesMax && o.ready == "" { // Nobody wants to hear of lines any more.
+		of.line = of.line[:0]
+		return
+	}
 	for len(piece) > 0 {
 		end := bytes.IndexByte(piece, '\n')
 		part := piece
@@ -119,9 +123,6 @@ func (o *output) take(at int64, piece []byte, of *stream) {
 
 // tellLine makes a line a fact, as long as there were not too many.
 func (o *output) tellLine(at int64, line []byte, cut bool) {
-	if o.lines > linesMax && o.ready == "" {
-		return
-	}
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\r"))), "\uFFFD")
 	f := nodes.Fact{Name: sim.FactLogLine, Value: text}
 	if cut {
