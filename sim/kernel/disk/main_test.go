@@ -4,103 +4,39 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
+	"firedrill/sim/internal/apart"
 )
 
-// The environment tells a process of these tests what it is.
-const (
-	insideVar   = "FIREDRILL_TEST_INSIDE"   // it has a mount namespace of its own
-	ordinaryVar = "FIREDRILL_TEST_ORDINARY" // it was started by TestAsOrdinaryUser
-	softwareVar = "FIREDRILL_TEST_SOFTWARE" // it is the software of a machine: see software_test.go
-)
+// softwareVar makes a process of these tests the software of a machine: see software_test.go.
+const softwareVar = "FIREDRILL_TEST_SOFTWARE"
 
 // unable is why no disk can be mounted here, or nil.
 var unable error
 
-// TestMain runs the tests once more in a mount namespace of their own, so that nothing of them is ever seen outside; as
-// an ordinary user that takes a user namespace too.
+// TestMain runs the tests in namespaces of their own, so that nothing of them is ever seen outside.
 func TestMain(m *testing.M) {
 	if os.Getenv(softwareVar) != "" {
 		runSoftware()
 		return
 	}
-	if os.Getenv(insideVar) == "" {
-		if unable = runInside(); unable == nil {
-			return
-		}
+	if unable = apart.Run(); unable != nil {
 		os.Exit(m.Run())
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		fmt.Fprintln(os.Stderr, "keep mounts private:", err)
-		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// runInside runs this test binary again, and ends with its status. It returns if that cannot be started.
-func runInside() error {
-	runtime.LockOSThread() // The child dies with this thread.
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.Env = append(os.Environ(), insideVar+"=1")
-	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-	if os.Geteuid() != 0 {
-		again.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
-	}
-	err := again.Run()
-	var ended *exec.ExitError
-	if err == nil || errors.As(err, &ended) {
-		os.Exit(again.ProcessState.ExitCode())
-	}
-	return err
-}
+func TestAsOrdinaryUser(t *testing.T) { apart.AsOrdinaryUser(t, 20) }
 
-// TestAsOrdinaryUser runs all the others as nobody, in a user namespace.
-func TestAsOrdinaryUser(t *testing.T) {
-	if os.Getenv(ordinaryVar) != "" || os.Geteuid() != 0 {
-		t.Skip("the tests run as an ordinary user already")
-	}
-	again := exec.Command("/proc/self/exe", "-test.v", "-test.timeout=5m")
-	if testing.Short() {
-		again.Args = append(again.Args, "-test.short")
-	}
-	again.Dir = "/"
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, insideVar) && !strings.HasPrefix(v, "TMPDIR=") {
-			again.Env = append(again.Env, v)
-		}
-	}
-	again.Env = append(again.Env, ordinaryVar+"=1")
-	const nobody = 65534
-	again.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	out, err := again.CombinedOutput()
-	text := string(out)
-	switch {
-	case err != nil:
-		t.Errorf("%v\n%s", err, text)
-	case strings.Contains(text, cannotMount):
-		t.Skipf("an ordinary user cannot mount a disk here:\n%s", text)
-	case strings.Count(text, "--- PASS: Test") < 5:
-		t.Errorf("hardly anything was run:\n%s", text)
-	}
-}
-
-const cannotMount = "mounting a disk needs root, or user namespaces and /dev/fuse"
+const cannotMount = apart.Unable + ", and /dev/fuse"
 
 // machine is a disk that is mounted, and the lock of a world that has no other machine.
 type machine struct {

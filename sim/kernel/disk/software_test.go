@@ -262,9 +262,7 @@ func shownState(s *unix.Stat_t) string {
 	if s.Mode&unix.S_IFMT != unix.S_IFDIR {
 		out += fmt.Sprintf(", %d names, %d bytes", s.Nlink, s.Size)
 	}
-	if os.Getenv(ordinaryVar) == "" {
-		out += fmt.Sprintf(", of %d:%d", s.Uid, s.Gid)
-	}
+	out += fmt.Sprintf(", of %d:%d", s.Uid, s.Gid)
 	if s.Mtim.Sec < 1e6 {
 		out += fmt.Sprintf(", changed at %d", s.Mtim.Sec)
 	}
