@@ -108,7 +108,7 @@ func (c *Catalogue) ScenarioReference() []Table {
 
 // KindReference tells of a kind: its keys of a machine, what operators may ask of it, what can be probed and awaited.
 func KindReference(k *nodes.Kind) []Table {
-	tables := []Table{{"machine of kind " + k.Name, k.Doc, entriesOf(k.Config())}}
+	tables := append([]Table{{"machine of kind " + k.Name, k.Doc, entriesOf(k.Config())}}, innerTables(k.Config())...)
 	for _, v := range k.Verbs {
 		tables = append(tables, Table{"do: " + v.Name, v.Doc, argEntries(v.Args)})
 	}
@@ -134,7 +134,24 @@ func KindReference(k *nodes.Kind) []Table {
 	for _, f := range k.Facts {
 		facts.Entries = append(facts.Entries, Entry{Word: f.Name, Doc: f.Doc})
 	}
-	return append(tables, words, facts)
+	for _, t := range []Table{words, facts} {
+		if len(t.Entries) > 0 {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// innerTables are those of the maps in a config, each with the keys that it may have.
+func innerTables(config any) []Table {
+	var tables []Table
+	for _, f := range faults.Fields(config) {
+		v := reflect.New(f.Value.Type()).Elem()
+		if _, written := notationOf(v, f.Key); v.Kind() == reflect.Struct && !written && !readsText(v) {
+			tables = append(tables, Table{f.Key, f.Doc, entriesOf(v.Addr().Interface())})
+		}
+	}
+	return tables
 }
 
 func answerTable() Table {

@@ -265,6 +265,47 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestSchemaOfPrograms changes one thing of a program at a time, as TestSchemaRefusesWhatIsWrong does.
+func TestSchemaOfPrograms(t *testing.T) {
+	const right = `# A file of the tests.
+name: small
+world: kernel
+stop: 30m
+segments:
+  lan: {subnet: 10.0.0.0/24}
+defaults:
+  program: {ready: {port: 80}, files: {/etc/motd: hello}}
+machines:
+  tool: {kind: program, nets: {lan: auto}, command: [sh, -c, "true", 0.2, 9], environment: {A: 1, B: c}, stop_signal: INT}
+timeline:
+  - {at: 1s, power_off: tool}
+  - {then: 1s, boot: tool, with: {files: {/etc/motd: again}, ready: {log: x}, command: ping}}
+`
+	s, cat := compiled(t, shippedCatalogue()), shippedCatalogue()
+	for _, c := range []struct{ what, right, wrong string }{
+		{"nothing", "ready: {log: x}, ", ""},
+		{"a key that programs have not", "stop_signal: INT", "signal: INT"},
+		{"a signal that is none", "stop_signal: INT", "stop_signal: KILL"},
+		{"a command that is a map", "command: ping", "command: {a: b}"},
+		{"a variable that is a list", "A: 1", "A: [1]"},
+		{"files that are a list", "files: {/etc/motd: hello}", "files: [/etc/motd]"},
+		{"a port that is a word", "port: 80", "port: http"},
+		{"a way to be ready that is none", "port: 80", "socket: 80"},
+		{"another config with a key that programs have not", "command: ping", "volume: 4TB"},
+	} {
+		text := strings.Replace(right, c.right, c.wrong, 1)
+		_, err := Parse("small.yaml", []byte(text), cat)
+		if text == right || (err == nil) != (c.what == "nothing") {
+			t.Errorf("%s: the loader says %v", c.what, err)
+		}
+		for how, v := range bothWays(t, text) {
+			if err := s.Validate(v); (err == nil) != (c.what == "nothing") {
+				t.Errorf("%s, %s: the schema says %v", c.what, how, err)
+			}
+		}
+	}
+}
+
 // TestKeysOfEveryMachineAreNoKeysOfAKind: a kind's config stands beside the keys that every machine has, so none may be both.
 func TestKeysOfEveryMachineAreNoKeysOfAKind(t *testing.T) {
 	for _, k := range shippedCatalogue().Kinds {
