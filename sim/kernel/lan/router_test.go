@@ -8,8 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,7 +18,6 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
-	"firedrill/sim/kernel/netns"
 )
 
 // sites are machines a and d in eu, b and e in us, c in asia: wan joins eu and us, pacific us and asia.
@@ -197,7 +194,7 @@ func TestNobodyAnswers(t *testing.T) {
 		err         error
 		least, most time.Duration
 	}{
-		{"10.1.0.9", syscall.EHOSTUNREACH, 2900 * time.Millisecond, time.Minute},
+		{"10.1.0.9", syscall.EHOSTUNREACH, 2900 * time.Millisecond, 2 * time.Minute},
 		{"10.2.0.9", syscall.ETIMEDOUT, 127 * time.Second, 10 * time.Minute},
 	} {
 		start := s.options.Now()
@@ -212,7 +209,7 @@ func TestNobodyAnswers(t *testing.T) {
 // questions. Where it is told of the change it follows at once.
 func TestRouterBelievesItsEntry(t *testing.T) {
 	for _, announced := range []bool{false, true} {
-		s := newSites(t, 60)
+		s := newSites(t, 20)
 		a, b, e := s.machines["a"], s.machines["b"], s.machines["e"]
 		ua, ub := a.listen(9), b.listen(9)
 		meet(t, ua, ub, a, b)
@@ -256,62 +253,5 @@ func TestTimeToLive(t *testing.T) {
 	}
 	if a.snmp("Icmp: InTimeExcds") != 1 {
 		t.Error("want the sender to be told")
-	}
-}
-
-// At 60 times life a machine trusts an ARP entry for 15 to 45 s of true time, uses it for 5 s more, and then asks at the
-// old place.
-func TestARPInTrueTime(t *testing.T) {
-	start := time.Now()
-	r := newScaledRig(t, 2, sim.Condition{}, 60, func() time.Duration { return 60 * time.Since(start) })
-	a, b := r.machines["a"], r.machines["b"]
-	ua := a.listen(9)
-	asked := make(chan time.Duration, 1000)
-	r.Capture(func(_ string, at time.Duration, frame []byte) {
-		if e := ether(frame); asks(e) && e.from() == hardwareOf(lan0, "a") {
-			asked <- at
-		}
-	})
-	end := time.After(patience)
-	times := []time.Duration{}
-	for len(times) < 4 { // Nothing confirms the entry but ARP itself.
-		ua.WriteTo([]byte("x"), b.at(9))
-		select {
-		case at := <-asked:
-			times = append(times, at)
-		case <-end:
-			t.Fatalf("asked at %v, and then no more", times)
-		case <-time.After(time.Millisecond):
-		}
-	}
-	for n := range times[1:] {
-		if d := times[n+1] - times[n]; d < 19*time.Second || d > 2*time.Minute {
-			t.Errorf("want 20 to 50 s between two questions, have %v", d)
-		}
-	}
-	if !slices.IsSorted(times) {
-		t.Errorf("frames are shown out of order: %v", times)
-	}
-}
-
-// What kernels are told where true time goes faster; at life's own pace it is what they do by themselves.
-func TestTiming(t *testing.T) {
-	for scale, want := range map[int64][]string{
-		1: {"200000", "120000", "6", "1000"}, 2: {"100000", "60000", "5", "500"}, 60: {"10000", "2000", "1", "16"},
-		1000: {"10000", "1000", "1", "1"},
-	} {
-		for n, s := range timing(scale) {
-			if s.value != want[n] {
-				t.Errorf("%dx: %s: want %s, have %s", scale, s.name, want[n], s.value)
-			}
-		}
-	}
-	ns := must(netns.New())(t)
-	defer ns.Close()
-	for _, s := range timing(1) {
-		have, err := in(&machine{ns: ns}, func() ([]byte, error) { return os.ReadFile("/proc/sys/net/" + s.name) })
-		if err == nil && string(bytes.TrimSpace(have)) != s.value { // An older kernel has not all of them.
-			t.Errorf("%s: Linux has %s by itself, not %s", s.name, have, s.value)
-		}
 	}
 }

@@ -1,0 +1,101 @@
+//go:build linux
+
+package lan
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"firedrill/sim"
+	"firedrill/sim/kernel/netns"
+)
+
+// At 60 times life a machine trusts an ARP entry for 15 to 45 s of true time, uses it for 5 s more, and then asks at the
+// old place.
+func TestARPInTrueTime(t *testing.T) {
+	start := time.Now()
+	r := newScaledRig(t, 2, sim.Condition{}, 60, func() time.Duration { return 60 * time.Since(start) })
+	a, b := r.machines["a"], r.machines["b"]
+	ua := a.listen(9)
+	asked := make(chan time.Duration, 1000)
+	r.Capture(func(_ string, at time.Duration, frame []byte) {
+		if e := ether(frame); asks(e) && e.from() == hardwareOf(lan0, "a") {
+			asked <- at
+		}
+	})
+	end := time.After(patience)
+	times := []time.Duration{}
+	for len(times) < 4 { // Nothing confirms the entry but ARP itself.
+		ua.WriteTo([]byte("x"), b.at(9))
+		select {
+		case at := <-asked:
+			times = append(times, at)
+		case <-end:
+			t.Fatalf("asked at %v, and then no more", times)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	for n := range times[1:] {
+		if d := times[n+1] - times[n]; d < 19*time.Second || d > 2*time.Minute {
+			t.Errorf("want 20 to 50 s between two questions, have %v", d)
+		}
+	}
+	if !slices.IsSorted(times) {
+		t.Errorf("frames are shown out of order: %v", times)
+	}
+}
+
+// What kernels are told where true time goes faster; at life's own pace it is what they do by themselves.
+func TestTiming(t *testing.T) {
+	for scale, want := range map[int64][]string{
+		1: {"200000", "120000", "6", "1000"}, 2: {"100000", "60000", "5", "500"}, 60: {"10000", "2000", "1", "16"},
+		1000: {"10000", "1000", "1", "1"},
+	} {
+		for n, s := range timing(scale) {
+			if s.value != want[n] {
+				t.Errorf("%dx: %s: want %s, have %s", scale, s.name, want[n], s.value)
+			}
+		}
+	}
+	ns := must(netns.New())(t)
+	defer ns.Close()
+	for _, s := range timing(1) {
+		have, err := in(&machine{ns: ns}, func() ([]byte, error) { return os.ReadFile("/proc/sys/net/" + s.name) })
+		if err == nil && string(bytes.TrimSpace(have)) != s.value { // An older kernel has not all of them.
+			t.Errorf("%s: Linux has %s by itself, not %s", s.name, have, s.value)
+		}
+	}
+}
+
+// What TCP has sent and nobody acknowledges is sent again in true time: at 60 times life six times in half a second of life, and not
+// in six.
+func TestSentAgainInTrueTime(t *testing.T) {
+	began := time.Now()
+	r := newScaledRig(t, 2, sim.Condition{}, 60, func() time.Duration { return 60 * time.Since(began) })
+	a, b := r.machines["a"], r.machines["b"]
+	b.serve(80, echo)
+	c := must(a.dial(b.addr, 80, patience))(t)
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	hello := make([]byte, 5)
+	must(c.Write([]byte("hello")))(t)
+	must(c.Read(hello))(t)
+	i, lift := r.impose("a", "b", sim.Condition{Cut: true, Frames: []string{"tcp"}})
+	start := time.Now()
+	must(c.Write([]byte("again")))(t)
+	for lost := int64(0); lost < 6; time.Sleep(time.Millisecond) {
+		r.lock.Lock()
+		lost = i.Lost
+		r.lock.Unlock()
+		if time.Since(start) > 3*time.Second {
+			t.Fatalf("sent %d times in three seconds of life", lost)
+		}
+	}
+	lift()
+	if must(c.Read(hello))(t); string(hello) != "again" {
+		t.Errorf("after the cut: want again, have %q", hello)
+	}
+}
