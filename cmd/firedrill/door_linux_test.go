@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -21,7 +23,6 @@ func TestLookInside(t *testing.T) {
 		text := strings.NewReplacer("name: brief", "name: held", "settle: 100ms", "settle: 2s").Replace(brief) +
 			"  - {at: 1800ms, power_off: nas-b}\n"
 		b.must(os.WriteFile(filepath.Join(b.dir, "held.yaml"), []byte(text), 0o644))
-		before := b.look()
 		for _, looks := range []struct {
 			name string
 			play func(*box)
@@ -33,11 +34,12 @@ func TestLookInside(t *testing.T) {
 			{"a command is called off", (*box).callOff},
 			{"in a terminal", (*box).lookInTerminal},
 			{"the run ends", (*box).endUnderACommand},
-			{"Enter", (*box).letGoByEnter},
+			{"keys", (*box).letGoByKeys},
 			{"several runs", (*box).lookIntoSeveral},
 		} {
 			b.Run(looks.name, func(t *testing.T) {
 				here := &box{t, b.dir, b.uid}
+				before := here.look()
 				looks.play(here)
 				here.nothingLeft(before, looks.name)
 			})
@@ -134,6 +136,19 @@ func (b *box) lookByCommands() {
 		if have := d.out.String(); have != x.says {
 			b.Errorf("exec %q: want %q, have %q", x.args, x.says, have)
 		}
+	}
+	for _, x := range []struct{ needs, command, says string }{
+		{"ip", "ip addr", "inet 10.0.0.1/"},
+		{"tcpdump", "timeout --preserve-status -s INT 1 tcpdump -ni lan", "listening on lan"},
+		{"curl", "curl -sS -m 5 -o /dev/null -w %{http_code} http://10.0.0.1/", "404"},
+	} {
+		if _, err := exec.LookPath(x.needs); err != nil {
+			b.Logf("%s is not installed here", x.needs)
+			continue
+		}
+		d := b.drill(append([]string{"exec", "nas-a", "--"}, strings.Fields(x.command)...)...)
+		d.start().ends(0)
+		d.says(x.says)
 	}
 	d := b.drill("exec", "office-1", "cat")
 	d.Stdin = strings.NewReader("what is typed")
@@ -279,17 +294,16 @@ func (b *box) lookInTerminal() {
 	held := b.hold()
 	for _, machine := range []string{"nas-a", "office-1"} {
 		d := b.drill("exec", machine, "--", "sh", "-c",
-			"test -t 0 && test -t 1 && stty size; (: >/dev/tty) && echo own; trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.01; done")
+			"test -t 0 && test -t 1 && stty size; (: >/dev/tty) && echo own; trap 'echo caught; exit 5' INT; setsid sleep 1000 & while :; do sleep 0.01; done")
 		terminal := d.inTerminal()
 		b.must(unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 90}))
-		time.Sleep(500 * time.Millisecond)
+		b.sleepers(true)
 		d.typed(terminal, "\x03")
 		d.ends(5)
-		d.says("own\r\n", "ready\r\n", "^Ccaught\r\n")
+		d.says("30 90\r\n", "own\r\n", "^Ccaught\r\n")
 	}
 	d := b.drill("exec", "nas-a", "sh", "-i")
 	terminal := d.inTerminal()
-	time.Sleep(500 * time.Millisecond)
 	d.typed(terminal, "sleep 1000\r")
 	b.sleepers(true)
 	d.typed(terminal, "\x1a")
@@ -325,16 +339,31 @@ func (b *box) endUnderACommand() {
 	}
 }
 
-// letGoByEnter shows that a hold ends when its user hits Enter, and not before, and that Ctrl-C after Ctrl-C ends it at once.
-func (b *box) letGoByEnter() {
-	for keys, want := range map[string][]int{"\r": {statusPass, statusUnclear}, "\x03": {statusPass, statusUnclear},
-		"\x03\x03": {statusInterrupted}} {
-		d := b.drill("run", "held.yaml", "--world", "kernel", "--out", kept, "--hold")
+// letGoByKeys shows that a hold ends when its user hits Enter, and not before, or Ctrl-C, and that once more ends it at once.
+func (b *box) letGoByKeys() {
+	slow, err := os.ReadFile(filepath.Join(b.dir, "held.yaml"))
+	b.must(err)
+	slow = bytes.ReplaceAll(bytes.ReplaceAll(slow, []byte("held"), []byte("slow")), []byte("settle: 2s"), []byte("settle: 50s"))
+	b.must(os.WriteFile(filepath.Join(b.dir, "slow.yaml"), slow, 0o644))
+	defer os.Remove(filepath.Join(b.dir, "slow.yaml"))
+	for _, x := range []struct {
+		scenario string
+		keys     []string
+		statuses []int
+	}{
+		{"held.yaml", []string{"\r"}, []int{statusPass, statusUnclear}},
+		{"held.yaml", []string{"\x03"}, []int{statusPass, statusUnclear}},
+		{"slow.yaml", []string{"\x03", "\x03"}, []int{statusInterrupted}},
+	} {
+		d := b.drill("run", x.scenario, "--world", "kernel", "--out", kept, "--hold")
 		terminal := d.inTerminal()
 		d.typed(terminal, "\r\r") // This is too early.
 		d.isHeld()
-		d.typed(terminal, keys)
-		d.ends(want...)
+		for _, keys := range x.keys {
+			d.typed(terminal, keys)
+			time.Sleep(300 * time.Millisecond) // Two at once would be one.
+		}
+		d.ends(x.statuses...)
 		d.says("is held at ", "the quiet phase goes on to its end")
 	}
 }

@@ -24,13 +24,14 @@ func newExec() *cobra.Command {
 		Long: `exec runs a command inside a machine of a run that is up in the kernel world, as
 the user who started that. The command has the machine's network, processes,
 name and files: those of this system, which it can read, and the machine's disk
-at /srv. It is root there, and nobody here. On machines without software, such
-as clients and the operator, and where the software has crashed or stopped, it
-is alone and finds no disk.
+at /srv. It is root there, and where an ordinary user plays it stays that. On
+machines without software, such as clients and the operator, and where the
+software has crashed or stopped, it is alone, and finds no disk.
 
 A paused machine still runs commands; to one that is frozen no frame comes. The
 command ends with the machine's software, its power, the run, or this process,
-and with it whatever it has started. On a terminal it has one of its own.
+and with it whatever it has started. On a terminal it has one of its own, with
+the keys that are signals; elsewhere signals are passed on, and Ctrl-\ ends it.
 
 The exit status is the command's, 127 if there is no such command, 126 if it
 cannot be executed, 128 and the number of the signal that killed it; 2 if there
@@ -59,7 +60,7 @@ is no such run or machine.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&run, "run", "", "where several runs have the machine, the one that ps tells as `PID`")
+	c.Flags().StringVar(&run, "run", "", "the run, as ps tells it, where several have the machine: `PID`")
 	c.Flags().SetInterspersed(false) // What comes behind the machine is the command's.
 	return c
 }

@@ -55,7 +55,7 @@ TIME is a link to the newest.`,
 		Example: `  firedrill run                                every shipped scenario
   firedrill run heartbeat-cut/long --seed 7    one play, the same each time
   firedrill run drills/ --seeds 1..100 --jobs 8 --json
-  firedrill run heartbeat-cut/short --seed 1 --world kernel --hold`,
+  firedrill run cable.yaml --seed 1 --world kernel --hold`,
 		ValidArgsFunction: completeTargets,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
@@ -66,7 +66,7 @@ TIME is a link to the newest.`,
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "play so many at once: `N`")
 	f.StringVar(&o.out, "out", "", "write results to `DIR`/SCENARIO, without a TIME")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per play, and nothing else")
-	f.BoolVar(&o.hold, "hold", false, "keep all up before the end of the quiet phase, until Enter or Ctrl-C")
+	f.BoolVar(&o.hold, "hold", false, "keep all up near the end, until Enter or Ctrl-C")
 	f.BoolVar(&o.trace, "trace", false, "write trace.jsonl for every play")
 	o.flags(c)
 	c.MarkFlagsMutuallyExclusive("seed", "seeds")

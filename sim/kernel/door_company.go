@@ -111,6 +111,9 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		if proc, err = os.OpenRoot("/proc"); err != nil {
 			return err
 		}
+		if err := stayOneUser(); err != nil {
+			return err
+		}
 		path, err := exec.LookPath(with.Command[0])
 		if wrong := new(exec.Error); errors.As(err, &wrong) {
 			return fmt.Errorf("%s: %w", wrong.Name, cause(wrong.Err))

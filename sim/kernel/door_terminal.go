@@ -41,7 +41,6 @@ func openTerminal(e *Errand) (*terminal, error) {
 		return nil, fmt.Errorf("make a terminal: %w (Linux 4.13 can)", errno)
 	}
 	t.slave = os.NewFile(fd, "terminal")
-	t.resize()
 	return t, nil
 }
 
