@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,10 +14,11 @@ import (
 
 	"firedrill/faults"
 	"firedrill/scenarios"
+	"firedrill/scenarios/library"
 )
 
 // TestReadme keeps the README true: its scenario is played and its output compared, its tables are
-// those of the code, and its node is the one of the Example test.
+// those of the code, its node is the one of the Example test, and its programs are those of a shipped scenario.
 func TestReadme(t *testing.T) {
 	readme, err := filepath.Abs("../../README.md")
 	if err != nil {
@@ -32,6 +34,11 @@ func TestReadme(t *testing.T) {
 	}
 	if node := block(t, string(text), "go"); !strings.Contains(string(example), node) {
 		t.Errorf("the node is not in scenarios/example_test.go any more:\n%s", node)
+	}
+	_, rest, _ := strings.Cut(string(text), "## The kernel world")
+	shippedPair, err := fs.ReadFile(library.Files, "program/keepalived-pair.yaml")
+	if part := block(t, rest, "yaml"); err != nil || !strings.Contains(string(shippedPair), part) {
+		t.Errorf("the programs are not those of keepalived-pair any more: %v\n%s", err, part)
 	}
 	want := string(text)
 	tables := catalogue().ScenarioReference()
