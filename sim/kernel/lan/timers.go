@@ -24,12 +24,14 @@ import (
 //     displace the first. The kernel's clock ticks every 1 to 10 ms, and it asks no sooner than after 10 ms.
 //   - TCP: the least and the longest wait before data are sent again, and with the former how long an acknowledgement may be held
 //     back. Not less than rtoLeast, nor is the longest one less than a second: kernels take no other.
+//   - TCP: how long half of a connection is kept open for the other, in whole seconds of life; and where time is faster at all, a
+//     port that has just been used is taken again, or clients would run out of them: TIME_WAIT is a minute of life.
 //   - How often a machine says by ICMP that a port is unreachable.
 //
 // What cannot be told, and is as long as in life: the first wait before a SYN or its answer is sent again, a second,
 // which doubles each time; it is sent less often instead, so that a connect to silence ends near the 127 s of true time
-// (at the earliest after 3 s in life); keepalive, TIME_WAIT, and the minutes after which a kernel draws anew how long it
-// trusts ARP.
+// (at the earliest after 3 s in life); keepalive, which Go's sockets set themselves, TIME_WAIT, and the minutes after which
+// a kernel draws anew how long it trusts ARP.
 
 // rtoLeast is the least that data wait before they are sent again, in life: a loaded system delays frames by as much.
 const rtoLeast = 10 * time.Millisecond
@@ -41,10 +43,17 @@ type setting struct{ name, value string }
 // host's was told otherwise.
 func timing(scale int64) []setting {
 	whole := func(n int64) string { return strconv.FormatInt(n, 10) }
+	reuse := int64(2) // On the loopback interface.
+	if scale > 1 {
+		reuse = 1
+	}
 	return []setting{
 		{"ipv4/tcp_rto_min_us", whole(max(rtoLeast, 200*time.Millisecond/time.Duration(scale)).Microseconds())},
 		{"ipv4/tcp_rto_max_ms", whole(max(time.Second, 120*time.Second/time.Duration(scale)).Milliseconds())},
 		{"ipv4/tcp_syn_retries", whole(synRetries(scale))},
+		{"ipv4/tcp_fin_timeout", whole(max(1, 60/scale))},
+		{"ipv4/tcp_tw_reuse", whole(reuse)},
+		{"ipv4/tcp_tw_reuse_delay", whole(max(1, 1000/scale))},
 		{"ipv4/icmp_ratelimit", whole(max(1, 1000/scale))},
 	}
 }

@@ -51,8 +51,8 @@ func TestARPInTrueTime(t *testing.T) {
 // What kernels are told where true time goes faster; at life's own pace it is what they do by themselves.
 func TestTiming(t *testing.T) {
 	for scale, want := range map[int64][]string{
-		1: {"200000", "120000", "6", "1000"}, 2: {"100000", "60000", "5", "500"}, 60: {"10000", "2000", "1", "16"},
-		1000: {"10000", "1000", "1", "1"},
+		1: {"200000", "120000", "6", "60", "2", "1000", "1000"}, 2: {"100000", "60000", "5", "30", "1", "500", "500"},
+		60: {"10000", "2000", "1", "1", "1", "16", "16"}, 1000: {"10000", "1000", "1", "1", "1", "1", "1"},
 	} {
 		for n, s := range timing(scale) {
 			if s.value != want[n] {
@@ -97,5 +97,24 @@ func TestSentAgainInTrueTime(t *testing.T) {
 	lift()
 	if must(c.Read(hello))(t); string(hello) != "again" {
 		t.Errorf("after the cut: want again, have %q", hello)
+	}
+}
+
+// A client that asks often where time is fast does not run out of ports: those that it has used a moment ago are taken again.
+func TestPortsAreTakenAgain(t *testing.T) {
+	began := time.Now()
+	r := newScaledRig(t, 2, sim.Condition{}, 60, func() time.Duration { return 60 * time.Since(began) })
+	a, b := r.machines["a"], r.machines["b"]
+	check(t, a.ns.Do(func() error {
+		return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 50009"), 0)
+	}))
+	b.serve(80, echo)
+	for n := range 100 {
+		c, err := a.dial(b.addr, 80, patience)
+		if err != nil {
+			t.Fatalf("connection %d: %v", n+1, err)
+		}
+		c.Close() // It is this side that waits then.
+		time.Sleep(10 * time.Millisecond)
 	}
 }
