@@ -12,23 +12,33 @@ import (
 // Program is a binary that nobody here wrote, as the software of a machine. Only the kernel world can run it: the machine's
 // clock, its time_scale and what goes on inside are not ours.
 //
-// The program runs as root of its machine, below a first process that reaps what it leaves behind; the host's files can be read,
-// the machine's disk is at /srv, /run and /tmp are empty and in memory. A loss of power takes all but what the disk keeps;
-// Files are there anew at every boot.
+// The program runs as root of its machine, in /srv, which is the machine's disk, below a first process that reaps what it leaves
+// behind. It has to stay in the foreground: when it ends, the software has stopped, and what is left of it is killed. It can
+// neither mount, trace the first process, nor make more than 4,096 processes (where Linux is 6.14 or later).
+//
+// The host's files can be read. In memory, up to 128 MiB together, lie folders of the machine's own: /run, /tmp and /var/tmp, and
+// /var/lib, /var/log, /var/cache and /var/spool, empty but for the folders that the host has in them, two levels down. They
+// outlive a crash of the software, as on any machine; a loss of power takes all but what the disk keeps. Names of all machines are
+// in /etc/hosts.
+//
+// Each line that it writes to its output, or logs to /dev/log, is a fact log-line: up to 4 KiB of it, and up to 10,000 lines or
+// 1 MiB of a start. All of it, up to the first and the last 8 MiB, is in the log of the machine.
 type Program struct {
-	// Command is the program, by its path or found in PATH, and its arguments.
+	// Command is the program, by its path or found in PATH, and its arguments. A relative path begins at /srv.
 	Command []string `yaml:"command" doc:"the program and its arguments"`
 	// Environment is added to PATH, HOME and LANG, which are all that a program gets of its own.
 	Environment map[string]string `yaml:"environment" doc:"variables of its environment"`
-	// Files are written before it starts, by absolute path. Folders on the way are made.
+	// Files are written before each start, by absolute path. Folders on the way are made; in those of the host the machine has a
+	// mirror, in which more can be added. What begins with #! can be executed.
 	Files map[string]string `yaml:"files" doc:"text files that it finds, by absolute path"`
 	// Ready says by what one sees that it is ready, once after each start; without, it is when it has started.
 	Ready Ready `yaml:"ready" doc:"by what one sees that it is ready"`
-	// StopSignal asks it to end, at the end of the drill. After a grace period it is killed.
+	// StopSignal asks it to end, at the end of the drill. After 2 s it is killed, and the log says so.
 	StopSignal string `yaml:"stop_signal" choices:"TERM INT HUP QUIT USR1 USR2" doc:"the signal that asks it to end"`
 }
 
-// Ready is one of its fields, or none.
+// Ready is one of its fields, or none. A line counts that comes after the start, a port at which something listens (no connection
+// is made), a path that was not there before the start or is newer.
 type Ready struct {
 	Log     string   `yaml:"log" doc:"a line of its output contains this"`
 	Port    int      `yaml:"port" doc:"TCP connections to this port are taken"`

@@ -13,13 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processesMax is how many processes and threads a machine with a program may have, where the kernel can count them by PID
-// namespace. There is no other way: a limit by user does not hold for root, and would count other machines.
+// processesMax is how many processes and threads a machine with a program may have, where the kernel can count them by
+// PID namespace. There is no other way: a limit by user does not hold for root, and would count other machines.
 const processesMax = 4096
 
-// keepInBounds sees to it that a program that runs wild harms the host as little as can be. Its machine inherits all of it.
+// keepInBounds sees to it that a program that runs wild harms the host as little as can be. Its machine inherits all of
+// it.
 func keepInBounds() error {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil { // The first to go when memory runs out.
+	// Where memory runs out it is the first to go.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
 		return err
 	}
 	// A core would be handed to the host, wherever the host's settings say. With 1 it never is: 0 would allow pipes.
@@ -33,8 +35,8 @@ func keepInBounds() error {
 	return os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(processesMax)), 0)
 }
 
-// makeThreads makes threads that are idle until they are of use. Once a program has taken all that there may be, the process that
-// looks after it would not get another one, and the Go runtime ends a process that does not.
+// makeThreads makes threads that are idle until they are of use. Once a program has taken all that there may be, the
+// process that looks after it would not get another one, and the Go runtime ends a process that does not.
 func makeThreads() {
 	const enough = 16
 	var all sync.WaitGroup
@@ -47,8 +49,8 @@ func makeThreads() {
 	all.Wait()
 }
 
-// countsByNamespace reports whether pid_max is one of the PID namespace, as since Linux 6.14. It cannot be tried: elsewhere it is
-// the host's.
+// countsByNamespace reports whether pid_max is one of the PID namespace, as since Linux 6.14. It cannot be tried:
+// elsewhere it is the host's.
 func countsByNamespace() bool {
 	var u unix.Utsname
 	var major, minor int
@@ -59,12 +61,14 @@ func countsByNamespace() bool {
 	return n == 2 && (major > 6 || major == 6 && minor >= 14)
 }
 
-// denied are the capabilities that a command on a machine does not get, though it is root there: those by which it could undo
-// what keeps the host's files from it, look into the process that looks after it, or turn to devices of the host.
-var denied = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_BOOT,
-	unix.CAP_MKNOD, unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_CHECKPOINT_RESTORE}
+// denied are the capabilities that a command on a machine does not get, though it is root there: those by which it
+// could undo what keeps the host's files from it, look into the process that looks after it, or turn to devices of the
+// host.
+var denied = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO,
+	unix.CAP_SYS_BOOT, unix.CAP_MKNOD, unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_CHECKPOINT_RESTORE}
 
-// confined calls act on a thread of its own. A process that it starts there can never have what is denied, nor can its children.
+// confined calls act on a thread of its own. A process that it starts there can never have what is denied, nor can its
+// children.
 func confined(act func() error) error {
 	over := make(chan error, 1)
 	go func() {

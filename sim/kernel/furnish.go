@@ -18,8 +18,8 @@ import (
 // memoryAt is where what the machine has in memory is mounted before it is furnished.
 const memoryAt = "/run"
 
-// emptied are folders of the host that a machine has for itself: empty, but for folders so many levels down, which packages made
-// for their daemons. Where the host has none the machine has none.
+// emptied are folders of the host that a machine has for itself: empty, but for folders so many levels down, which
+// packages made for their daemons. Where the host has none the machine has none.
 var emptied = []struct {
 	path   string
 	mode   os.FileMode
@@ -39,16 +39,16 @@ func private(path string) bool {
 	return false
 }
 
-// room is the file system of a machine with a program, as it is being furnished. Where software ran before, since the last boot,
-// its files in memory are there; mounts are not.
+// room is the file system of a machine with a program, as it is being furnished. Where software ran before, since the
+// last boot, its files in memory are there; mounts are not.
 type room struct {
 	memory *os.File // the root of what is in memory
 	old    string   // where the root before this one is mounted still; "": there is none
 }
 
-// furnish makes the mount namespace of this process, which has settled in, one for a program: the host's files can be read, a
-// few folders are the machine's own, and names are those of the world. What it has in memory is mounted at memoryAt, or made now.
-// Close what it returns.
+// furnish makes the mount namespace of this process, which has settled in, one for a program: the host's files can be
+// read, a few folders are the machine's own, and names are those of the world. What it has in memory is mounted at
+// memoryAt, or made now. Close what it returns.
 func furnish(b *birth) (*room, error) {
 	if b.Memory == "" {
 		if err := unix.Mount("tmpfs", memoryAt, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {
@@ -160,7 +160,8 @@ func (r *room) empty(path string, mode os.FileMode, levels int) error {
 	return bind(own, path)
 }
 
-// likeFolders makes the folders that lie in one also in another, with their modes and, where they can be had, their owners.
+// likeFolders makes the folders that lie in one also in another, with their modes and, where they can be had, their
+// owners.
 func likeFolders(from, to string, levels int) error {
 	if levels == 0 {
 		return nil
@@ -238,8 +239,8 @@ func (r *room) devices() error {
 	return nil
 }
 
-// readOnlyKernel lets what is of the kernel as a whole be read alone, since to be root of the machine may be to be root of the
-// host there. What is of the machine's own network can be set.
+// readOnlyKernel lets what is of the kernel as a whole be read alone, since to be root of the machine may be to be root
+// of the host there. What is of the machine's own network can be set.
 func readOnlyKernel() error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -264,7 +265,8 @@ func readOnlyKernel() error {
 	if err := setReadOnly(ownNetwork, false); err != nil {
 		return err
 	}
-	// The host's /sys shows the host's interfaces. Where there can be no other, that one stays: it cannot be written to either.
+	// The host's /sys shows the host's interfaces. Where there can be no other, that one stays: it cannot be written to
+	// either.
 	_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	return nil
 }
@@ -323,8 +325,8 @@ func nearest(path string) string {
 	}
 }
 
-// mirror covers a folder of the host with one in memory in which all is that lay there: files and folders can be read, and more can
-// be added.
+// mirror covers a folder of the host with one in memory in which all is that lay there: files and folders can be read,
+// and more can be added.
 func (r *room) mirror(path string) error {
 	if path == "/" {
 		return r.mirrorRoot()
@@ -352,7 +354,8 @@ func (r *room) mirror(path string) error {
 	return showAll(fmt.Sprintf("/proc/self/fd/%d", old.Fd()), path, entries)
 }
 
-// mirrorRoot does to the root folder what mirror does to others. One that covered the root would not be seen: it takes its place.
+// mirrorRoot does to the root folder what mirror does to others. One that covered the root would not be seen: it takes
+// its place.
 func (r *room) mirrorRoot() error {
 	entries, err := os.ReadDir("/")
 	if err != nil {

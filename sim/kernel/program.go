@@ -43,8 +43,8 @@ func surroundings(p *nodes.Program) []string {
 	return list
 }
 
-// program is a foreign program in the process of its machine, which is the first one there: it starts it, reaps what is left
-// behind, and tells the harness what becomes of it.
+// program is a foreign program in the process of its machine, which is the first one there: it starts it, reaps what is
+// left behind, and tells the harness what becomes of it.
 type program struct {
 	h    *host
 	spec *nodes.Program
@@ -239,8 +239,8 @@ func inWords(s unix.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", s.ExitStatus())
 }
 
-// hold stops every process of the machine but this one, or lets them go on. The kernel does it to all of them at once: none is
-// born in between.
+// hold stops every process of the machine but this one, or lets them go on. The kernel does it to all of them at once:
+// none is born in between.
 func (p *program) hold(yes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

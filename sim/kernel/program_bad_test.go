@@ -15,17 +15,19 @@ import (
 	"firedrill/sim"
 )
 
-// A program that writes more than anybody reads holds nobody up: the harness keeps the beginning and the end, and tells so many
-// lines.
+// A program that writes more than anybody reads holds nobody up: the harness keeps the beginning and the end, and tells
+// so many lines.
 func TestProgramThatWritesAGigabyte(t *testing.T) {
-	h := newShop(t, actor("log first", "write 16384", "end 0"))
+	h := newShop(t, actor("wait 0s", "write 16384", "end 0"))
 	h.within(2*time.Minute, "its end", func() bool { return h.noted("one", sim.FactStopped) == 1 })
 	lines := h.lines("one")
-	if n := len(lines); n != linesMax+1 || lines[0] != "first" || !strings.Contains(lines[n-1], "in the log of the machine alone") {
+	const enough = "in the log of the machine alone"
+	if n := len(lines); n != linesMax+1 || lines[0] != "wait 0s <nil>" || !strings.Contains(lines[n-1], enough) {
 		t.Errorf("%d lines, the last of them %q", n, lines[n-1])
 	}
 	text := h.close("one")
-	if !strings.Contains(text[:100], "\nfirst\nxxx") || !strings.Contains(text[len(text)-100:], "\nwrite 16384 done\n=== ") ||
+	if !strings.Contains(text[:100], "\nwait 0s <nil>\nxxx") ||
+		!strings.Contains(text[len(text)-100:], "\nwrite 16384 done\n=== ") ||
 		len(text) > 2*logHalf+100 || !strings.Contains(text, "bytes are left out here\n") {
 		t.Errorf("the log has %d bytes, %q and %q", len(text), text[:100], text[len(text)-100:])
 	}
@@ -64,8 +66,8 @@ func TestProgramThatWritesBytes(t *testing.T) {
 func TestProgramThatFillsItsDisk(t *testing.T) {
 	h := newHall(t)
 	fill := "dd if=/dev/zero of=%/big bs=64k count=4096 2>&1 | grep -v records; "
-	h.open("one", 1, script(strings.ReplaceAll(fill, "%", "/srv")+strings.ReplaceAll(fill, "%", "/tmp")+"echo > /run/more && echo room; exit 1"),
-		sim.DiskSpec{Size: 1 << 20})
+	full := strings.ReplaceAll(fill, "%", "/srv") + strings.ReplaceAll(fill, "%", "/tmp")
+	h.open("one", 1, script(full+"echo > /run/more && echo room; exit 1"), sim.DiskSpec{Size: 1 << 20})
 	h.endOf("one", 1)
 	text := strings.Join(h.lines("one"), "\n")
 	if strings.Count(text, "No space left on device") < 2 || strings.Contains(text, "room") {
@@ -106,7 +108,8 @@ func TestProgramThatForksWithoutEnd(t *testing.T) {
 	if !countsByNamespace() {
 		t.Skip("this kernel does not count processes by PID namespace (Linux 6.14 does)")
 	}
-	h := newShop(t, script("trap '' TERM; while :; do (sleep 100; :) & done"), script("while :; do echo tick; sleep 0.01; done"))
+	h := newShop(t, script("trap '' TERM; while :; do (sleep 100; :) & done"),
+		script("while :; do echo tick; sleep 0.01; done"))
 	h.until("the start", ready(h, "one", 1))
 	most := 0
 	h.until("the bound", func() bool {
@@ -116,14 +119,16 @@ func TestProgramThatForksWithoutEnd(t *testing.T) {
 	if most < processesMax/2 || most > processesMax+100 {
 		t.Errorf("%d processes at most, want up to %d", most, processesMax)
 	}
-	if have := h.endOf("one", 1); have != "exit status 2" || !strings.Contains(strings.Join(h.lines("one"), "\n"), "Cannot fork") {
-		t.Errorf("it ends with %q: %v", have, h.lines("one"))
+	have, lines := h.endOf("one", 1), strings.Join(h.lines("one"), "\n")
+	if have != "exit status 2" || !strings.Contains(lines, "Cannot fork") {
+		t.Errorf("it ends with %q: %s", have, lines)
 	}
 	h.says("two", "tick", len(h.lines("two"))+10)
 	h.until("their end", func() bool { return processes() < 10 })
 }
 
-// What a program is not to do to its host, and to what looks after it, it cannot do: as root of the machine it has not the power.
+// What a program is not to do to its host, and to what looks after it, it cannot do: as root of the machine it has not
+// the power.
 func TestProgramIsConfined(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
@@ -176,8 +181,8 @@ func TestProgramThatKills(t *testing.T) {
 	}
 }
 
-// What programs may do as root of their machine they can: take addresses, serve low ports, trace their own, set their network,
-// change users where there are any, write where daemons write.
+// What programs may do as root of their machine they can: take addresses, serve low ports, trace their own, set their
+// network, change users where there are any, write where daemons write.
 func TestProgramMay(t *testing.T) {
 	for name, attempt := range map[string]string{
 		"take an address":     "ip addr add 10.0.0.77/24 dev lan",
@@ -196,7 +201,8 @@ func TestProgramMay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := script(attempt)
-			p.Files = map[string]string{"/usr/local/mirrored": "", "/usr/local/bin/tool": "#!/bin/sh\nexit 0\n", "/new/folder/file": "x"}
+			p.Files = map[string]string{"/usr/local/mirrored": "", "/usr/local/bin/tool": "#!/bin/sh\nexit 0\n",
+				"/new/folder/file": "x"}
 			h := newShop(t, p)
 			if have := h.endOf("one", 1); have != "exit status 0" {
 				t.Errorf("it ends with %q: %v", have, h.lines("one"))

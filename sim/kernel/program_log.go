@@ -18,8 +18,9 @@ const logFD = 4
 // A log has this much from its beginning, and as much from its end.
 const logHalf = 8 << 20
 
-// logbook is what the programs of a machine wrote, one start after the other. It is a file in memory that the harness and the
-// machine's process share, so that it outlives every kill: eight bytes that count, the beginning, and a ring of the end.
+// logbook is what the programs of a machine wrote, one start after the other. It is a file in memory that the harness
+// and the machine's process share, so that it outlives every kill: eight bytes that count, the beginning, and a ring of
+// the end.
 type logbook struct {
 	mu   sync.Mutex
 	file *os.File

@@ -25,8 +25,8 @@ const (
 // drainTime is how long the end of a program's output may take to be read. All that could write to it is dead by then.
 const drainTime = time.Second
 
-// output takes what a program writes, as fast as it writes: the log gets all of it, and lines become facts. Nobody who is slow
-// to take these holds the program up.
+// output takes what a program writes, as fast as it writes: the log gets all of it, and lines become facts. Nobody who
+// is slow to take these holds the program up.
 type output struct {
 	log   *logbook
 	ready string // a line that contains it makes the program ready; "": none

@@ -61,8 +61,8 @@ func (v version) differs(path string) bool {
 	return now != nil && (v.info == nil || !os.SameFile(v.info, now) || !v.info.ModTime().Equal(now.ModTime()))
 }
 
-// listening reports whether somebody on this machine listens at a TCP port. It is read from the kernel: a connection would
-// disturb a program that counts them.
+// listening reports whether somebody on this machine listens at a TCP port. It is read from the kernel: a connection
+// would disturb a program that counts them.
 func listening(port int) bool {
 	suffix := fmt.Sprintf(":%04X", port)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {

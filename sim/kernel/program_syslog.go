@@ -56,7 +56,7 @@ func listenSyslog(o *output) (*syslog, error) {
 func (s *syslog) end() {
 	_ = s.conn.SetReadDeadline(time.Now().Add(syslogPatience))
 	<-s.read
-	s.conn.Close()
+	_ = s.conn.Close() // There is nothing left in it.
 }
 
 // plain is a message without what is said elsewhere: its priority, and a time.

@@ -127,7 +127,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// A program is ready when it shows what it is to show, once after each start, and not for what an earlier start has left.
+// A program is ready when it shows what it is to show, once after each start, and not for what an earlier start has
+// left.
 func TestReady(t *testing.T) {
 	const show = "sleep 0.2; echo now; echo up > /run/up; echo now; exec sleep 100"
 	listen := actor("wait 200ms", "listen 10.0.0.1:8080")
@@ -192,7 +193,8 @@ func TestNeverReady(t *testing.T) {
 	}
 }
 
-// Each way in which a program ends, or cannot begin, is told in words; its machine lives on, and it can be started again.
+// Each way in which a program ends, or cannot begin, is told in words; its machine lives on, and it can be started
+// again.
 func TestHowProgramsEnd(t *testing.T) {
 	command := func(words ...string) nodes.Program { return nodes.Program{Command: words} }
 	file := func(path, text string) nodes.Program {
@@ -202,19 +204,21 @@ func TestHowProgramsEnd(t *testing.T) {
 		program nodes.Program
 		want    string
 	}{
-		"at once":           {command("true"), "exit status 0"},
-		"status":            {script("exit 3"), "exit status 3"},
-		"signal":            {script("kill -9 $$"), "signal: killed"},
-		"kills all":         {script("kill -9 -1; exit 7"), "exit status 7"},
-		"script":            {file("/srv/program", "#!/bin/sh\nexit 5\n"), "exit status 5"},
-		"not in path":       {command("no-such-program"), "cannot be started: no-such-program is not in " + searchPath},
-		"not there":         {command("/opt/no/such"), "cannot be started: /opt/no/such: no such file or directory"},
-		"hidden":            {command("/tmp/mine"), "cannot be started: there is no /tmp/mine: of that folder a machine has one of its own"},
-		"folder":            {command("/usr"), "cannot be started: /usr: is a directory"},
-		"not executable":    {file("/srv/program", "text"), "cannot be started: /srv/program: permission denied"},
-		"no interpreter":    {file("/srv/program", "#!/no/such\n"), "cannot be started: /srv/program: no such file or directory"},
-		"not a program":     {file("/srv/program", "#!\n"), "cannot be started: /srv/program: exec format error"},
-		"file in a file":    {nodes.Program{Command: []string{"true"}, Files: map[string]string{"/etc/hosts/x": ""}}, "cannot be started: file /etc/hosts/x: not a directory"},
+		"at once":     {command("true"), "exit status 0"},
+		"status":      {script("exit 3"), "exit status 3"},
+		"signal":      {script("kill -9 $$"), "signal: killed"},
+		"kills all":   {script("kill -9 -1; exit 7"), "exit status 7"},
+		"script":      {file("/srv/program", "#!/bin/sh\nexit 5\n"), "exit status 5"},
+		"not in path": {command("no-such-program"), "cannot be started: no-such-program is not in " + searchPath},
+		"not there":   {command("/opt/no/such"), "cannot be started: /opt/no/such: no such file or directory"},
+		"hidden": {command("/tmp/mine"),
+			"cannot be started: there is no /tmp/mine: of that folder a machine has one of its own"},
+		"folder":         {command("/usr"), "cannot be started: /usr: is a directory"},
+		"not executable": {file("/srv/program", "text"), "cannot be started: /srv/program: permission denied"},
+		"no interpreter": {file("/srv/program", "#!/no/such\n"), "cannot be started: /srv/program: no such file or directory"},
+		"not a program":  {file("/srv/program", "#!\n"), "cannot be started: /srv/program: exec format error"},
+		"file in a file": {nodes.Program{Command: []string{"true"}, Files: map[string]string{"/etc/hosts/x": ""}},
+			"cannot be started: file /etc/hosts/x: not a directory"},
 		"closes its output": {script("exec >&- 2>&-; sleep 0.1; exit 4"), "exit status 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,8 +240,8 @@ func TestHowProgramsEnd(t *testing.T) {
 	}
 }
 
-// What a program leaves behind when it ends is killed, whatever session it has fled to; what it leaves behind while it runs is
-// reaped.
+// What a program leaves behind when it ends is killed, whatever session it has fled to; what it leaves behind while it
+// runs is reaped.
 func TestNothingOutlivesAProgram(t *testing.T) {
 	h := newShop(t, script(`
 		flee() { setsid sh -c 'trap "" TERM HUP INT; (while :; do echo "$1" >> /srv/alive; sleep 0.02; done) &' - $1 & }
@@ -261,8 +265,8 @@ func TestNothingOutlivesAProgram(t *testing.T) {
 	}
 }
 
-// At the end of the drill programs get their signal, all at once, and so long to obey it; who does not is killed, and its log says
-// so. What they do then is no part of the drill.
+// At the end of the drill programs get their signal, all at once, and so long to obey it; who does not is killed, and
+// its log says so. What they do then is no part of the drill.
 func TestLeaving(t *testing.T) {
 	polite := script("trap 'echo bye; ip addr add 10.0.0.50/24 dev lan; exit 0' INT; echo up; while :; do sleep 0.01; done")
 	polite.StopSignal = "INT"
@@ -310,8 +314,8 @@ func TestLeavingWhatStandsStill(t *testing.T) {
 	}
 }
 
-// A crash leaves what its kernel had: addresses, the page cache, files in memory. A loss of power leaves what was synced. Files
-// are as written at each start.
+// A crash leaves what its kernel had: addresses, the page cache, files in memory. A loss of power leaves what was
+// synced. Files are as written at each start.
 func TestWhatAProgramLeaves(t *testing.T) {
 	p := script(`cat /etc/p/conf /srv/conf /tmp/kept /srv/unsynced 2>/dev/null; echo .
 		test $$ -lt 300 && echo a low number; test -e /run/pid && kill -0 $(cat /run/pid) 2>/dev/null && echo runs already
@@ -345,8 +349,8 @@ func TestWhatAProgramLeaves(t *testing.T) {
 	}
 }
 
-// All that a program has started stands still with it, in whatever session; the kernel of a paused machine takes connections,
-// that of a frozen one does not.
+// All that a program has started stands still with it, in whatever session; the kernel of a paused machine takes
+// connections, that of a frozen one does not.
 func TestProgramStandsStill(t *testing.T) {
 	for _, x := range []struct {
 		name        string
@@ -419,7 +423,8 @@ func TestAddressesOfAProgram(t *testing.T) {
 	h := newShop(t, script(`ip addr add 10.0.0.50/24 dev lan; ip addr add 10.9.0.1/32 dev lo; ip addr del 10.0.0.50/24 dev lan
 		ip addr del 10.0.0.1/24 dev lan; ip addr add 10.0.0.1/24 dev lan; ip link add vmac link lan type macvlan
 		ip addr add 10.0.0.52/32 dev vmac; sleep 0.3; ip link del vmac; ip addr add 10.0.0.51/32 dev lan; echo few
-		for n in $(seq 2000); do echo addr add 10.1.$((n / 200)).$((n % 200))/32 dev lan; done > /tmp/batch; ip -batch /tmp/batch; echo many
+		for n in $(seq 2000); do echo addr add 10.1.$((n / 200)).$((n % 200))/32 dev lan; done > /tmp/batch
+		ip -batch /tmp/batch; echo many
 		exec sleep 100`))
 	h.says("one", "few", 1)
 	h.until("the addresses", func() bool { return h.noted("one", sim.FactAddressBound) >= 3 })
@@ -432,7 +437,8 @@ func TestAddressesOfAProgram(t *testing.T) {
 			first = append(first, e.Name+" "+e.Value)
 		}
 	}
-	want := "[address-bound 10.0.0.50 address-released 10.0.0.50 address-bound 10.0.0.52 address-released 10.0.0.52 address-bound 10.0.0.51"
+	want := "[address-bound 10.0.0.50 address-released 10.0.0.50 address-bound 10.0.0.52 address-released 10.0.0.52 " +
+		"address-bound 10.0.0.51"
 	if have := fmt.Sprint(first); !strings.HasPrefix(have, want) {
 		t.Errorf("have %s, want %s", have, want)
 	}

@@ -68,8 +68,8 @@ func (m *machine) forget(l *life) {
 	}
 }
 
-// hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this one shares a
-// segment with come first, since the first is the one that is tried.
+// hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this
+// one shares a segment with come first, since the first is the one that is tried.
 func (m *machine) hosts() []string {
 	var lines []string
 	for _, o := range m.w.machines {

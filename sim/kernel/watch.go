@@ -18,8 +18,8 @@ import (
 type watch struct {
 	m *machine
 	l *life
-	// segments are those of interfaces by their numbers: when the address of one that is gone is released there is no other way
-	// to know.
+	// segments are those of interfaces by their numbers: when the address of one that is gone is released there is no
+	// other way to know.
 	segments map[int]string
 }
 
@@ -64,8 +64,8 @@ func (w *watch) subscribe() (updates chan netlink.AddrUpdate, err error) {
 	return updates, nil
 }
 
-// segment is the one on which whoever asks for an address of an interface is answered, or "". It is called on a thread in the
-// namespace.
+// segment is the one on which whoever asks for an address of an interface is answered, or "". It is called on a thread
+// in the namespace.
 func (w *watch) segment(index int) string {
 	if s, known := w.segments[index]; known {
 		return s
