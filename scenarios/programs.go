@@ -116,8 +116,7 @@ func (b *builder) checkDialled(n *node, dial netip.AddrPort) {
 	}
 }
 
-// Programs are what the machines of a scenario run in the end: those with which they are declared, and those with which steps boot
-// or restart them.
+// Programs are those with which the machines of a scenario are declared, and those with which steps boot or restart them.
 func (s *Scenario) Programs() []nodes.Program {
 	var all []nodes.Program
 	add := func(machine string, config any) {
