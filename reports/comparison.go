@@ -106,9 +106,11 @@ func (c *Comparison) AddVirtual(o *scenarios.Outcome) {
 
 // AddDoubt takes a play in the kernel world that cannot be believed.
 func (c *Comparison) AddDoubt(o *scenarios.Outcome) {
-	why := "a claim could not be decided"
-	if len(o.Misses) > 0 {
-		why = o.Misses[0]
+	why := o.Doubt
+	for _, claim := range o.Claims {
+		if why == "" && claim.Asked && claim.Verdict == expect.Inconclusive {
+			why = claim.Text + " could not be decided"
+		}
 	}
 	c.Doubts = append(c.Doubts, why)
 }
