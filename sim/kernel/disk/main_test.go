@@ -5,12 +5,14 @@ package disk
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
 	"firedrill/sim/internal/apart"
@@ -82,6 +84,26 @@ func (m *machine) boot(o Options) {
 	}
 	if err != nil {
 		m.Fatal(err)
+	}
+	if err := noPolling(m.at); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// noPolling lets the kernel find out that these files cannot be polled. A Go program that opens one asks by a call that
+// may block a whole processor of its runtime. These tests, unlike a world, are themselves who would have to answer.
+func noPolling(at string) (err error) {
+	// go-fuse answers for a file of this name by itself.
+	file, err := unix.Open(filepath.Join(at, ".go-fuse-epoll-hack"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(file)) }()
+	for {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(file), Events: unix.POLLIN}}, 0)
+		if err != unix.EINTR {
+			return err
+		}
 	}
 }
 

@@ -10,12 +10,10 @@
 package disk
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -74,6 +72,8 @@ const largest = 1 << 20
 // call of a process takes the lock for as long as it acts on the disk, not while it waits; New is called without it.
 //
 // It needs CAP_SYS_ADMIN in the user namespace that the mount namespace belongs to, and /dev/fuse open to the user.
+// The process that calls New does not use the files itself, not even in passing: killed in a call that nobody but it would have
+// answered, it would hang for good, since such a call waits for as long as /dev/fuse is open, and that for the thread that waits.
 // Whoever has d.OnCrash turn the machine off calls Cut in it: the sync in which it strikes is then never answered.
 func New(d *sim.Disk, lock sync.Locker, at string, o Options) (*Mount, error) {
 	m := &Mount{disk: d, at: at, lock: lock, scale: time.Duration(max(1, o.Scale)), known: map[uint64]*known{},
@@ -106,9 +106,6 @@ func New(d *sim.Disk, lock sync.Locker, at string, o Options) (*Mount, error) {
 		defer close(m.served)
 		server.Serve()
 	}()
-	if err := noPolling(at); err != nil {
-		return nil, fmt.Errorf("serve the disk at %s: %w", at, errorOf(m.End(), err))
-	}
 	return m, nil
 }
 
@@ -133,23 +130,6 @@ func attach(at string) (int, error) {
 		return 0, errorOf(unix.Close(device), fmt.Errorf("mount a disk at %s: %w", at, err))
 	}
 	return device, nil
-}
-
-// noPolling lets the kernel find out that these files cannot be polled. A Go program that opens one asks by a call that
-// may block a whole processor of its runtime; where that is this very program, nobody would be left to answer.
-func noPolling(at string) (err error) {
-	// go-fuse answers for a file of this name by itself.
-	file, err := unix.Open(filepath.Join(at, ".go-fuse-epoll-hack"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unix.Close(file)) }()
-	for {
-		_, err = unix.Poll([]unix.PollFd{{Fd: int32(file), Events: unix.POLLIN}}, 0)
-		if err != unix.EINTR {
-			return err
-		}
-	}
 }
 
 // Cut stops the mount at once, as when the power fails: from then on no call has an effect, and none is answered to a
