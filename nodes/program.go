@@ -14,7 +14,8 @@ import (
 //
 // The program runs as root of its machine, in /srv, which is the machine's disk, below a first process that reaps what it leaves
 // behind. It has to stay in the foreground: when it ends, the software has stopped, and what is left of it is killed. It can
-// neither mount, trace the first process, nor make more than 4,096 processes (where Linux is 6.14 or later).
+// neither mount, trace the first process, nor make more than 4,096 processes (where Linux is 6.14 or later). Where an ordinary
+// user runs the drill there is no user but root: who gives root up is told that it has.
 //
 // The host's files can be read. In memory, up to 128 MiB together, lie folders of the machine's own: /run, /tmp and /var/tmp, and
 // /var/lib, /var/log, /var/cache and /var/spool, empty but for the folders that the host has in them, two levels down. They

@@ -5,21 +5,25 @@ package kernel
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// asOtherUser are the calls by which a process becomes another user.
+// asOtherUser are the calls by which a process becomes another user, or gives a file to one.
 var asOtherUser = []uint32{unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID,
-	unix.SYS_SETRESGID, unix.SYS_SETGROUPS, unix.SYS_SETFSUID, unix.SYS_SETFSGID}
+	unix.SYS_SETRESGID, unix.SYS_SETGROUPS, unix.SYS_SETFSUID, unix.SYS_SETFSGID, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT}
+
+// olderCalls are further ones that only some processors have: chown and lchown.
+var olderCalls = map[string][]uint32{"amd64": {92, 94}}
 
 // auditArch are the processors by whose numbers the calls above go here.
 var auditArch = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}
 
-// stayOneUser lets what the calling thread starts stay the one user that there is, where it wants to become another: it is told that
-// it has. Many commands give up root before they begin, and end if they cannot: tcpdump does. Where there are other users, or the
-// processor is an uncommon one, nothing is changed.
+// stayOneUser lets what the calling thread starts stay the one user that there is, where it wants to become another: it is told
+// that it has. Many programs give up root before they begin, and end if they cannot: tcpdump does, and daemons. Where there are
+// other users, or the processor is an uncommon one, nothing is changed.
 func stayOneUser() error {
 	arch, known := auditArch[runtime.GOARCH]
 	if everyUser() || !known {
@@ -27,13 +31,14 @@ func stayOneUser() error {
 	}
 	const number, architecture = 0, 4 // Where they are in what the kernel shows to a filter.
 	const done = unix.SECCOMP_RET_ERRNO
-	n := uint8(len(asOtherUser))
+	calls := slices.Concat(asOtherUser, olderCalls[runtime.GOARCH])
+	n := uint8(len(calls))
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: architecture},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: arch, Jf: n + 1},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
 	}
-	for i, call := range asOtherUser {
+	for i, call := range calls {
 		filter = append(filter, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jt: n - uint8(i)})
 	}
 	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},

@@ -181,6 +181,9 @@ func (p *program) start(command []string, in string, out *os.File) (pid int, end
 		p.released.Wait()
 	}
 	err = confined(func() (err error) {
+		if err := stayOneUser(); err != nil {
+			return err
+		}
 		pid, err = syscall.ForkExec(path, command, &syscall.ProcAttr{Dir: in, Env: os.Environ(),
 			Files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
 		return err
