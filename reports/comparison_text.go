@@ -91,13 +91,14 @@ func (t *Text) timings(c *Comparison) {
 }
 
 func (m *Timing) virtual() string {
+	least, most := figure(m.Least, "s"), figure(m.Most, "s")
 	switch {
 	case m.Seeds == 0:
 		return "-"
-	case m.Least == m.Most:
-		return figure(m.Least, "s")
+	case least == most:
+		return least
 	}
-	return figure(m.Least, "s") + " to " + figure(m.Most, "s")
+	return least + " to " + most
 }
 
 func (m *Timing) samples() string {
