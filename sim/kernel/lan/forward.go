@@ -202,16 +202,16 @@ func (s *Switch) noteFlow(a *arrival) {
 	s.flows[flow{netip.AddrPortFrom(p.to(), toPort(t)), netip.AddrPortFrom(p.from(), fromPort(t))}] = a.origin.machine
 }
 
-// shownFrame waits to be shown to whoever captures, which is done without a lock.
+// shownFrame is what was sent on a segment.
 type shownFrame struct {
 	segment string
 	at      time.Duration
 	frame   []byte
 }
 
-// showWire takes down what was sent on a segment, for whoever captures.
+// showWire takes down what was sent, for whoever captures.
 func (s *Switch) showWire(segment string, now time.Duration, w wire) {
-	if s.show.Load() == nil {
+	if s.show == nil || s.closed {
 		return
 	}
 	w.cut(s.scratch, func(one wire) {
@@ -219,19 +219,21 @@ func (s *Switch) showWire(segment string, now time.Duration, w wire) {
 		copy(frame, one.frame())
 		s.shown = append(s.shown, shownFrame{segment, now, frame})
 	})
+	select {
+	case s.more <- struct{}{}:
+	default: // It is about to look anyway.
+	}
 }
 
-// showAll shows what was taken down. No lock is held.
+// showAll shows what was taken down, until the switch has ended.
 func (s *Switch) showAll() {
-	take := s.show.Load()
-	if take == nil {
-		return
-	}
-	s.mu.Lock()
-	all := s.shown
-	s.shown = nil
-	s.mu.Unlock()
-	for _, f := range all {
-		(*take)(f.segment, f.at, f.frame)
+	for range s.more {
+		s.mu.Lock()
+		all, take := s.shown, s.show
+		s.shown = nil
+		s.mu.Unlock()
+		for _, f := range all {
+			take(f.segment, f.at, f.frame)
+		}
 	}
 }

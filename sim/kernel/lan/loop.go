@@ -33,7 +33,8 @@ func (s *Switch) run() {
 	defer close(s.over)
 	runtime.LockOSThread()
 	hurry()
-	for s.rung = true; s.refresh(); s.showAll() {
+	s.rung = true // There may be ports already.
+	for s.refresh() {
 		events := s.listen()
 		s.settleDue()
 		for _, e := range events {
@@ -50,9 +51,11 @@ func (s *Switch) run() {
 		}
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.follow() // All are closed: they are taken away.
-	s.mu.Unlock()
-	s.showAll()
+	if s.more != nil {
+		close(s.more) // Nobody sends any more.
+	}
 }
 
 // slice is for how long the switch wants a processor at a time.

@@ -38,7 +38,6 @@ type Options struct {
 // Switch carries frames between the machines of all segments.
 type Switch struct {
 	options Options
-	show    atomic.Pointer[func(segment string, at time.Duration, frame []byte)]
 
 	mu       sync.Mutex // after Options.Lock, never before
 	segments []*segment
@@ -51,7 +50,9 @@ type Switch struct {
 	late     Lateness
 	lost     uint64 // frames that the kernels of ports now closed dropped
 	direct   bool   // the loop is at it: what arrives now, arrives without being kept
-	shown    []shownFrame
+	show     func(segment string, at time.Duration, frame []byte) // nil: nobody captures
+	shown    []shownFrame                                         // waits to be shown
+	more     chan struct{}                                        // there are some
 
 	unwritten atomic.Uint64 // frames that a kernel did not take
 
@@ -126,10 +127,17 @@ func (s *Switch) segment(name string) *segment {
 	return nil
 }
 
-// Capture implements sim.Capturer for a world that embeds the switch. It is called from the switch's thread, without a
-// lock. What a kernel sent as one is shown as the frames that it stands for, and checksums are those on a wire.
+// Capture implements sim.Capturer for a world that embeds the switch. What a kernel sent as one is shown as the frames that it stands
+// for, and checksums are those on a wire. Take is called on the side, without a lock: it may be slow, and no frame is late by that.
+// When Close returns it has had all of them.
 func (s *Switch) Capture(take func(segment string, at time.Duration, frame []byte)) {
-	s.show.Store(&take)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil && !s.closed {
+		s.more = make(chan struct{}, 1)
+		s.closing.Go(s.showAll)
+	}
+	s.show = take
 }
 
 // ServedBy is the machine that answered a TCP connection, as seen from the one that asked: whose SYN-ACK reached it last.
