@@ -55,8 +55,8 @@ func (p *play) end(fired *expect.Fired) error {
 	return nil
 }
 
-// settle lets the quiet phase pass. A play that is held stays in it at the last call, for as long as somebody wants to look into it:
-// clients go on. The rest of the phase follows, so that what is judged had all the time that it has without.
+// settle lets the quiet phase pass. A play that is held stays in it at the last call, for as long as somebody wants to look
+// into it, and clients go on. The rest of the phase follows, so that what is judged had all the time that it has without.
 func (p *play) settle() error {
 	if p.keep != nil {
 		since := p.lastCall()

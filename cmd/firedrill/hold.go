@@ -75,8 +75,9 @@ func (o *options) holds(selections []selection, seeds *scenarios.Seeds, out io.W
 				first = turn
 				continue
 			}
-			return nil, fmt.Errorf("--hold: one play can be held, and these are more; name a case and a seed, such as %s run %s --seed %d --world kernel --hold",
-				self(), quote(selections[0].target+first.Case.Name[len(selections[0].file.Name):]), first.Seed)
+			target := quote(selections[0].target + first.Case.Name[len(selections[0].file.Name):])
+			return nil, fmt.Errorf("--hold: one play can be held, and these are more; name a case and a seed, "+
+				"such as %s run %s --seed %d --world kernel --hold", self(), target, first.Seed)
 		}
 	}
 	h := &hold{out: out}
@@ -85,5 +86,5 @@ func (o *options) holds(selections []selection, seeds *scenarios.Seeds, out io.W
 }
 
 // errNothingToHold is why a play in the virtual world is not held.
-var errNothingToHold = errors.New("--hold: in the virtual world no time passes while somebody looks, and there is nothing to look into; " +
-	"try --world kernel")
+var errNothingToHold = errors.New("--hold: in the virtual world no time passes while somebody looks, " +
+	"and there is nothing to look into; try --world kernel")

@@ -17,9 +17,9 @@ import (
 )
 
 // The door is how others on this system look into a run that is up: a socket with an abstract name, which is nowhere in a file
-// system and is gone with its last descriptor. An abstract name is one of a network namespace, so the socket is that of the process
-// outside of the tree. That one asks the kernel who calls, since inside of the tree nobody could tell users apart: all but one
-// may have no number there. Whom it lets in it hands on to the inner process as a descriptor.
+// system and is gone with its last descriptor. An abstract name is one of a network namespace, so the socket is that of the
+// process outside of the tree. That one asks the kernel who calls, since inside of the tree nobody could tell users apart: all
+// but one may have no number there. Whom it lets in it hands on to the inner process as a descriptor.
 //
 // Each message is one packet of JSON. Callers send a request, and with a command its standard files; the answer to a command
 // comes when it has ended, and until then signals go the other way.

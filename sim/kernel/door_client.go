@@ -5,6 +5,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -17,7 +18,7 @@ import (
 )
 
 // Runs are those of this user that are up, for root those of every user, by the numbers of their processes. A run that does not
-// answer is an error beside the others.
+// answer is told of in an error, beside the others.
 func Runs() ([]*Running, error) {
 	names, err := doors()
 	if err != nil {
@@ -28,12 +29,10 @@ func Runs() ([]*Running, error) {
 	for _, name := range names {
 		r, err := lookInto(name)
 		switch {
-		case errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, errNotOurs):
-			continue // It has just ended, or somebody pretends.
-		case err != nil:
-			wrong = append(wrong, fmt.Errorf("the run behind %s: %w", name, err))
-		default:
+		case err == nil:
 			runs = append(runs, r)
+		case !ended(err) && !errors.Is(err, errNotOurs): // Somebody pretends.
+			wrong = append(wrong, fmt.Errorf("a run does not answer: %w", err))
 		}
 	}
 	slices.SortFunc(runs, func(a, b *Running) int { return a.Pid - b.Pid })
@@ -58,6 +57,12 @@ func doors() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// ended reports whether an error is that of a run that has just ended.
+func ended(err error) bool {
+	return slices.ContainsFunc([]error{io.EOF, unix.EPIPE, unix.ECONNRESET, unix.ECONNREFUSED},
+		func(one error) bool { return errors.Is(err, one) })
 }
 
 // errNotOurs is the error of a door that is not what its name says.
@@ -128,9 +133,9 @@ func processNumber(process *os.File) int {
 	return 0
 }
 
-// Exec runs a command on a machine of the run, until it has ended, and returns its status: 127 where there is no such program, 126
-// where it cannot be executed, 128 and the number of a signal that killed it. With an error it is the status to end with. Signals
-// that this process gets meanwhile go to the command, but for SIGQUIT, which ends Exec at once, and with it the command.
+// Exec runs a command on a machine of the run, until it has ended, and returns its status: 127 where there is no such program,
+// 126 where it cannot be executed, 128 and the number of a signal that killed it. With an error it is the status to end with.
+// Signals that this process gets meanwhile go to the command, but for SIGQUIT, which ends Exec at once, and with it the command.
 //
 // The run has to be this user's own or root's: files and terminal are handed over.
 func (r *Running) Exec(e *Errand) (status int, err error) {
@@ -154,7 +159,7 @@ func (r *Running) Exec(e *Errand) (status int, err error) {
 	err = say(c, request{Command: e.Command, Play: e.Play, Machine: e.Machine, Terminal: t != nil, Term: os.Getenv("TERM")},
 		t.files(e)...)
 	if err != nil {
-		return statusNot, err
+		return statusNot, fmt.Errorf("ask for the command: %w", err)
 	}
 	t.show()
 	return r.await(c, t, signals)

@@ -27,8 +27,8 @@ const (
 	softFD    = 5 // the machine's process
 )
 
-// keepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how the
-// command ended, and ends with it whatever the command started. When its caller is gone the command ends as well.
+// keepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how
+// the command ended, and ends with it whatever the command started. When its caller is gone the command ends as well.
 func keepCompany() {
 	// Nor is what the harness was started with for the command.
 	if err := unix.CloseRange(callerFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -45,9 +45,7 @@ func keepCompany() {
 	}
 	told.Close()
 	a := with.attend(c)
-	if say(c, a) != nil {
-		os.Exit(0) // So is the caller.
-	}
+	_ = say(c, a) // The caller may be gone by now.
 	os.Exit(0)
 }
 
@@ -132,7 +130,8 @@ func (with *company) settle() error {
 	if with.Join {
 		return nil
 	}
-	if err := errors.Join(settleIn(with.Machine, ""), setReadOnly(diskAt, true), emptyFolders(), os.Mkdir(homeAt, 0o700)); err != nil {
+	err := errors.Join(settleIn(with.Machine, ""), setReadOnly(diskAt, true), emptyFolders(), os.Mkdir(homeAt, 0o700))
+	if err != nil {
 		return err
 	}
 	names := (&birth{Machine: with.Machine, Hosts: with.Hosts}).names()

@@ -285,8 +285,10 @@ func (m *machine) surroundings() []string {
 // run is the whole visit.
 func (v *visit) run() {
 	defer close(v.over)
-	defer v.ns.Close()
-	defer v.process.Close()
+	defer func() {
+		_ = v.ns.Close() // Only a descriptor is given back.
+		v.process.Close()
+	}()
 	_ = v.c.SetDeadline(time.Time{}) // It may take as long as it likes.
 	c, err := v.start()
 	if err != nil {
@@ -309,8 +311,8 @@ func (v *visit) run() {
 	}
 }
 
-// start starts the process that stays with the command: in the namespaces of the machine's software but for its mounts, which that
-// process enters itself, or in new ones.
+// start starts the process that stays with the command: in the namespaces of the machine's software but for its mounts, which
+// that process enters itself, or in new ones.
 func (v *visit) start() (*exec.Cmd, error) {
 	told, tell, err := os.Pipe()
 	if err != nil {

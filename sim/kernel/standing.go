@@ -40,7 +40,7 @@ type Errand struct {
 	Play    int // the number of the play
 	Machine string
 	Command []string
-	// Stdin, Stdout and Stderr are the command's own. Where the first two are a terminal, the command gets one of its own, which this
-	// one shows: keys that mean a signal mean it there.
+	// Stdin, Stdout and Stderr are the command's own. Where the first two are a terminal, the command gets one of its own, which
+	// this one shows: keys that mean a signal mean it there.
 	Stdin, Stdout, Stderr *os.File
 }
