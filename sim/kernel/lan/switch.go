@@ -48,8 +48,8 @@ type Switch struct {
 	coming   arrivals
 	flows    map[flow]string // who answered
 	late     Lateness
-	lost     uint64 // frames that the kernels of ports now closed dropped
-	direct   bool   // the loop is at it: what arrives now, arrives without being kept
+	lost     uint64                                               // frames that the kernels of ports now closed dropped
+	direct   bool                                                 // the loop is at it: what arrives now, arrives without being kept
 	show     func(segment string, at time.Duration, frame []byte) // nil: nobody captures
 	shown    []shownFrame                                         // waits to be shown
 	more     chan struct{}                                        // there are some
@@ -127,9 +127,9 @@ func (s *Switch) segment(name string) *segment {
 	return nil
 }
 
-// Capture implements sim.Capturer for a world that embeds the switch. What a kernel sent as one is shown as the frames that it stands
-// for, and checksums are those on a wire. Take is called on the side, without a lock: it may be slow, and no frame is late by that.
-// When Close returns it has had all of them.
+// Capture implements sim.Capturer for a world that embeds the switch. What a kernel sent as one is shown as the frames that
+// it stands for, and checksums are those on a wire. Take is called on the side, without a lock: it may be slow, and no frame
+// is late by that. When Close returns it has had all of them.
 func (s *Switch) Capture(take func(segment string, at time.Duration, frame []byte)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
