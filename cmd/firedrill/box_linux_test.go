@@ -62,7 +62,7 @@ func again(t *testing.T) {
 	}
 	runtime.LockOSThread() // The box ends with this thread.
 	defer runtime.UnlockOSThread()
-	c := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=5m")
+	c := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
 	c.Args[0] = os.Args[0]
 	c.Env = append(os.Environ(), boxKey+"=1", "TMPDIR=/tmp")
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL,
@@ -72,7 +72,24 @@ func again(t *testing.T) {
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	out, err := c.CombinedOutput()
+	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	c.Stdout, c.Stderr = said, said
+	ended := make(chan error, 1)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { ended <- c.Wait() }()
+	select {
+	case err = <-ended:
+	case <-time.After(4 * time.Minute):
+		_ = c.Process.Kill()
+		err = errors.New("the box does not end: what hangs in it cannot even be killed, or is very slow")
+	}
+	out, _ := os.ReadFile(said.Name())
 	switch {
 	case err != nil:
 		t.Errorf("%v\n%s", err, out)
@@ -107,6 +124,13 @@ func newBox(t *testing.T, uid uint32) *box {
 		link, err := netlink.LinkByName(name)
 		b.must(err)
 		b.must(netlink.LinkSetUp(link))
+	}
+	for _, name := range []string{"eth0", "eth1"} { // Whether there is a carrier comes out a moment later.
+		for link := netlink.Link(nil); link == nil || link.Attrs().OperState != netlink.OperUp; time.Sleep(time.Millisecond) {
+			var err error
+			link, err = netlink.LinkByName(name)
+			b.must(err)
+		}
 	}
 	eth, err := netlink.LinkByName("eth0")
 	b.must(err)
@@ -175,7 +199,7 @@ func (b *box) drill(args ...string) *drill {
 	d.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, boxKey) })
 	d.Stdout, d.Stderr = &d.out, &d.out
 	d.WaitDelay = time.Second // What outlives the command may hold on to what it writes to.
-	d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL,
+	d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true,
 		Credential: &syscall.Credential{Uid: b.uid, Gid: b.uid, NoSetGroups: b.uid == 0}}
 	return d
 }
@@ -206,14 +230,19 @@ func (d *drill) end() int {
 	return d.ProcessState.ExitCode()
 }
 
-// children are the processes that a process has started, in the order in which it did; those that have ended are not among them.
+// children are the processes that a process has put into namespaces of their own, in the order in which it did; those that have
+// ended are not among them, nor what Go starts to find out what the kernel can do.
 func children(parent int) []int {
 	var pids []int
+	own, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", parent))
 	for _, pid := range processes() {
 		// The name is in brackets and may hold anything; the state and the parent are behind it.
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
+		if len(fields) < 2 || fields[0] == "Z" || fields[1] != strconv.Itoa(parent) {
+			continue
+		}
+		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && space != own {
 			pids = append(pids, pid)
 		}
 	}
@@ -390,5 +419,5 @@ func (b *box) sysctls(s snapshot) {
 }
 
 // counted are the files below /proc/sys in which the kernel counts what goes on in all of the system.
-var counted = []string{"kernel/ns_last_pid", "kernel/pty/nr", "kernel/perf_event_max_sample_rate", "fs/file-nr", "fs/inode-nr",
-	"fs/inode-state", "fs/dentry-state", "fs/aio-nr", "fs/quota/syncs"}
+var counted = []string{"kernel/ns_last_pid", "kernel/hung_task_detect_count", "kernel/pty/nr", "kernel/perf_event_max_sample_rate",
+	"fs/file-nr", "fs/inode-nr", "fs/inode-state", "fs/dentry-state", "fs/aio-nr", "fs/quota/syncs"}
