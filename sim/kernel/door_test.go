@@ -382,3 +382,31 @@ func TestWhoMayEnter(t *testing.T) {
 		}
 	}
 }
+
+// A command on a machine with a program finds what that finds: its environment, files, names and processes. Where that stands
+// still, commands do not.
+func TestCommandBesideAProgram(t *testing.T) {
+	p := script("echo kept >/srv/file; echo up; exec sleep 1000")
+	p.Environment = map[string]string{"COLOUR": "green"}
+	p.Files = map[string]string{"/etc/shop/name": "corner shop\n"}
+	h := newShop(t, p)
+	h.says("one", "up", 1)
+	const look = "echo $COLOUR; cat /srv/file /etc/shop/name; hostname; grep -c visitor /etc/hosts; grep -al sleep /proc/[0-9]*/comm | wc -l"
+	const want = "green\nkept\ncorner shop\none\n1\n1\n"
+	for _, still := range []bool{false, true} {
+		if still && !h.Machine("one").Pause() {
+			t.Fatal("it cannot be paused")
+		}
+		if a, said := h.answered(h.order("one", "sh", "-c", look)); a.Status != 0 || said != want {
+			t.Errorf("stands still %t: want\n%s, have %+v\n%s", still, want, a, said)
+		}
+	}
+	o := h.order("one", "sleep", "1000")
+	h.must(h.Run(h.Now() + 200*time.Millisecond))
+	if !h.Machine("one").Resume() || !h.Machine("one").Crash() {
+		t.Error("it does not crash")
+	}
+	if a, _ := h.answered(o); a.Status != 137 {
+		t.Errorf("after a crash, have %+v", a)
+	}
+}
