@@ -7,6 +7,9 @@
 // at msync, fsync, munmap and close, or when the kernel sees fit. What never reaches a FUSE file system cannot act here:
 // sync(2) and syncfs(2) make nothing durable. Advisory locks are the kernel's. Holes cannot be asked for, space not
 // be reserved (EOPNOTSUPP, which the C library makes up for by writing), and there are no extended attributes.
+//
+// The process that serves a disk may use it by package os. It must not map a file of it, nor start a program that lies
+// there or in a directory there: it would wait for itself, where the runtime cannot know that it waits.
 package disk
 
 import (
