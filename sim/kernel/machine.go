@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -66,14 +67,15 @@ type machine struct {
 
 // life is what a machine has of its kernel while it is on.
 type life struct {
-	up     chan struct{} // closed when all is there, or cannot be
-	ns     *netns.Namespace
-	ports  []*lan.Port // by the machine's interfaces; empty until all are there
-	own    *env.Machine
-	memory string        // a mount: what programs have in memory; "": there was none yet
-	down   chan struct{} // closed when it is over
-	lit    bool          // software may run
-	over   bool
+	up      chan struct{} // closed when all is there, or cannot be
+	ns      *netns.Namespace
+	ports   []*lan.Port // by the machine's interfaces; empty until all are there
+	own     *env.Machine
+	memory  string         // a mount: what programs have in memory; "": there was none yet
+	down    chan struct{}  // closed when it is over
+	watched sync.WaitGroup // addresses are watched in ns until then
+	lit     bool           // software may run
+	over    bool
 }
 
 // task is one of the harness on the machine.
@@ -379,6 +381,7 @@ func (m *machine) bury(l *life, p *process) {
 		if l.own != nil {
 			l.own.Wait()
 		}
+		l.watched.Wait()
 		m.forget(l)
 		_ = l.ns.Close() // Only a descriptor is given back.
 	})

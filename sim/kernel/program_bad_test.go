@@ -135,16 +135,16 @@ func TestProgramIsConfined(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, attempt := range map[string]string{
-		"write to the host":        "echo x > /usr/firedrill-test",
-		"overwrite a mirror":       "echo x >> /etc/passwd",
-		"remount":                  "mount -o remount,bind,rw / && echo x > /usr/firedrill-test",
+		"write to the host":        "echo x > " + stage + "/new",
+		"overwrite a mirror":       "dd if=/dev/null of=/etc/passwd conv=notrunc",
+		"remount":                  "mount -o remount,bind,rw " + stage + " && echo x > " + stage + "/new",
 		"mount":                    "mount -t tmpfs x /opt",
 		"unmount":                  "umount -l /srv || umount -l /run || umount -l /etc",
 		"mount in a user of own":   "unshare -Urm sh -c 'mount -o remount,bind,rw /usr || umount -l /run || umount -l /dev'",
 		"see hidden folders":       "cat " + secret,
-		"set the host's kernel":    "echo core > /proc/sys/kernel/core_pattern",
+		"set the host's kernel":    "cd /proc/sys/kernel && cp core_pattern /run/as-it-is && cat /run/as-it-is > core_pattern",
 		"set the bound":            "echo 100000 > /proc/sys/kernel/pid_max",
-		"reset the host":           "echo b > /proc/sysrq-trigger",
+		"command the host":         "echo h > /proc/sysrq-trigger",
 		"make a device":            "mknod /tmp/disk b 8 0 && cat /tmp/disk",
 		"look into the first":      "cat /proc/1/environ || ls /proc/1/fd/ > /dev/null && readlink /proc/1/exe",
 		"enter the first":          "nsenter -t 1 -m -p true",
@@ -162,7 +162,7 @@ func TestProgramIsConfined(t *testing.T) {
 			}
 		})
 	}
-	if exists("/usr/firedrill-test") {
+	if exists(stage + "/new") {
 		t.Error("the host has a file of a program")
 	}
 }

@@ -368,6 +368,7 @@ func TestProgramStandsStill(t *testing.T) {
 			for _, n := range []string{"a", "b", "c"} {
 				h.says("one", "tick "+n, 2)
 			}
+			h.says("one", "listen 10.0.0.1:80 <nil>", 1)
 			if have := h.ask("10.0.0.1", ""); have != "hello" {
 				t.Errorf("it answers %q", have)
 			}

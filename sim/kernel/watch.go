@@ -30,7 +30,9 @@ func (m *machine) watchAddresses(l *life) error {
 	if err != nil {
 		return err
 	}
+	l.watched.Add(1)
 	m.w.aside(func() {
+		defer l.watched.Done()
 		for err == nil {
 			for u := range updates {
 				w.changed(u)
