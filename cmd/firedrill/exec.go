@@ -28,10 +28,11 @@ at /srv. It is root there, and where an ordinary user plays it stays that. On
 machines without software, such as clients and the operator, and where the
 software has crashed or stopped, it is alone, and finds no disk.
 
-A paused machine still runs commands; to one that is frozen no frame comes. The
-command ends with the machine's software, its power, the run, or this process,
-and with it whatever it has started. On a terminal it has one of its own, with
-the keys that are signals; elsewhere signals are passed on, and Ctrl-\ ends it.
+A paused machine still runs new commands, but those under way beside a foreign
+program stand still with that; to one that is frozen no frame comes. The command
+ends with the machine's software, its power, the run, or this process, and with
+it whatever it has started. On a terminal it has one of its own, with the keys
+that are signals; elsewhere signals are passed on, and Ctrl-\ ends it.
 
 The exit status is the command's, 127 if there is no such command, 126 if it
 cannot be executed, 128 and the number of the signal that killed it; 2 if there

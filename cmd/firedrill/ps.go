@@ -69,7 +69,8 @@ func tellRun(out *bufio.Writer, r *kernel.Running) {
 		if p.Held {
 			held = ", held"
 		}
-		fmt.Fprintf(out, "run %s%s: %s, seed %d, at %s%s\n", playName(r, &p), whose, reports.Printable(cmp.Or(p.Title, "without a name")), p.Seed,
+		title := reports.Printable(cmp.Or(p.Title, "without a name"))
+		fmt.Fprintf(out, "run %s%s: %s, seed %d, at %s%s\n", playName(r, &p), whose, title, p.Seed,
 			nodes.FormatDuration(p.At.Truncate(100*time.Millisecond)), held)
 		tellMachines(out, p.Machines)
 	}
