@@ -17,10 +17,10 @@ import (
 // neither mount, trace the first process, nor make more than 4,096 processes (where Linux is 6.14 or later). Where an ordinary
 // user runs the drill there is no user but root: who gives root up is told that it has.
 //
-// The host's files can be read. In memory, up to 128 MiB together, lie folders of the machine's own: /run, /tmp and /var/tmp, and
-// /var/lib, /var/log, /var/cache and /var/spool, empty but for the folders that the host has in them, two levels down. They
-// outlive a crash of the software, as on any machine; a loss of power takes all but what the disk keeps. Names of all machines are
-// in /etc/hosts.
+// The host's files can be read. In memory, up to 128 MiB together, lie folders of the machine's own: /run, /tmp and /var/tmp,
+// and /var/lib, /var/log, /var/cache and /var/spool, empty but for the folders that the host has in them, two levels down.
+// They outlive a crash of the software, as on any machine; a loss of power takes all but what the disk keeps. Names of all
+// machines are in /etc/hosts.
 //
 // Each line that it writes to its output, or logs to /dev/log, is a fact log-line: up to 4 KiB of it, and up to 10,000 lines or
 // 1 MiB of a start. All of it, up to the first and the last 8 MiB, is in the log of the machine.
