@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,14 +38,17 @@ func keepInBounds() error {
 // process that looks after it would not get another one, and the Go runtime ends a process that does not.
 func makeThreads() {
 	const enough = 16
-	var all sync.WaitGroup
+	var there, gone sync.WaitGroup
+	there.Add(enough)
 	for range enough {
-		all.Go(func() {
-			t := unix.NsecToTimespec(int64(2 * time.Millisecond))
-			_ = unix.Nanosleep(&t, nil) // In the kernel, each on a thread of its own.
+		gone.Go(func() {
+			runtime.LockOSThread() // Each has one of its own, until all are there.
+			defer runtime.UnlockOSThread()
+			there.Done()
+			there.Wait()
 		})
 	}
-	all.Wait()
+	gone.Wait()
 }
 
 // countsByNamespace reports whether pid_max is one of the PID namespace, as since Linux 6.14. It cannot be tried:

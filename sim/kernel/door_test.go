@@ -397,6 +397,7 @@ func TestCommandBesideAProgram(t *testing.T) {
 		if still && !h.Machine("one").Pause() {
 			t.Fatal("it cannot be paused")
 		}
+		h.must(h.Run(h.Now() + 100*time.Millisecond)) // The first process has heard of it, and has stopped all that is there.
 		if a, said := h.answered(h.order("one", "sh", "-c", look)); a.Status != 0 || said != want {
 			t.Errorf("stands still %t: want\n%s, have %+v\n%s", still, want, a, said)
 		}
