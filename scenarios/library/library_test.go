@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
@@ -117,5 +118,39 @@ func TestRunbooks(t *testing.T) {
 				t.Errorf("no scenario runs %s of kind %s", p.Name, k.Name)
 			}
 		}
+	}
+}
+
+// TestKernelPace: what is for both worlds is over soon in the kernel world, and nobody there gives up waiting in less real time than
+// a play may be late by and still be believed.
+func TestKernelPace(t *testing.T) {
+	files, err := scenarios.LoadFS(library.Files, "pair", catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := map[string]bool{}
+	for _, f := range files {
+		for _, c := range f.Cases {
+			if len(c.Worlds) < len(scenarios.Worlds) {
+				continue
+			}
+			both[f.Name] = true
+			s, err := c.ScenarioIn(scenarios.WorldKernel, c.Seeds.First)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scale := time.Duration(s.TimeScale)
+			if took := (s.Stop + s.Settle) / scale; took > 30*time.Second {
+				t.Errorf("%s takes %s at %s, want 30s at most", c.Name, took, s.TimeScale)
+			}
+			for _, g := range s.Clients {
+				if patience := g.Timeout / scale; patience < 100*time.Millisecond {
+					t.Errorf("clients %s of %s wait for %s at %s, want 100ms at least", g.Name, c.Name, patience, s.TimeScale)
+				}
+			}
+		}
+	}
+	if len(both) < 8 {
+		t.Errorf("%d scenarios of the pair are for both worlds, want 8 at least", len(both))
 	}
 }
