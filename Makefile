@@ -2,7 +2,7 @@
 # is fetched through Go's module proxy, into ./.bin or the module cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help build drill check tools lint test mutants bench bench-kernel soak fuzz golden fmt
+.PHONY: help build drill compare check tools lint test mutants bench bench-kernel soak fuzz golden fmt
 
 LINTER_VERSION := v2.15.0
 LINTER := .bin/golangci-lint-$(LINTER_VERSION)
@@ -17,7 +17,10 @@ build: ## build ./firedrill
 drill: build ## play every shipped scenario in the virtual world
 	./firedrill run
 
-check: tools lint test mutants drill ## all that CI runs, in this order
+compare: build ## play what ships for both worlds in both; where there is no kernel world, say why and go on
+	./firedrill compare --where-possible --jobs 3
+
+check: tools lint test mutants drill compare ## all that CI runs, in this order
 
 tools: ## what tests need beside Go: as root on Debian it is installed, elsewhere you are told
 	@sh .ci/tools
