@@ -29,8 +29,8 @@ func (t *Text) Comparison(c *Comparison) {
 	fmt.Fprintln(t.out)
 }
 
-// aspects writes a line for each thing that a play comes to, as the kernel world has it, and what it is in the virtual one where that
-// is not the same in all seeds.
+// aspects writes a line for each thing that a play comes to, as the kernel world has it, and what it is in the virtual one where
+// that is not the same in all seeds.
 func (t *Text) aspects(c *Comparison) {
 	idle := 0
 	for _, a := range c.Aspects {

@@ -95,7 +95,8 @@ func (o *comparing) run(c *cobra.Command, args []string) error {
 	}
 	if err := kernel.Enter(); err != nil {
 		if o.wherePossible {
-			_, err = fmt.Fprintf(c.OutOrStdout(), "not compared: the kernel world cannot be had here: %s\n", reports.Printable(err.Error()))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "not compared: the kernel world cannot be had here: %s\n",
+				reports.Printable(err.Error()))
 			return unwritten(err)
 		}
 		return &exit{statusFault, fmt.Errorf("the kernel world: %w", err)}
