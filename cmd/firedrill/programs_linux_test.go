@@ -22,7 +22,8 @@ func TestKeepalivedPair(t *testing.T) {
 	})
 }
 
-// settles runs a command that plays in real time until its play is conclusive, five times at most.
+// settles runs a command that plays in real time until its play is conclusive. Where the system is too busy for that five times,
+// nothing is shown, and the test says so.
 func (b *box) settles(want int, args ...string) {
 	b.Helper()
 	for n := 1; ; n++ {
@@ -31,8 +32,11 @@ func (b *box) settles(want int, args ...string) {
 		if status == want {
 			return
 		}
-		if status != statusUnclear || n == 5 {
+		if status != statusUnclear {
 			b.Fatalf("want status %d, have %d, and it said\n%s", want, status, &d.out)
+		}
+		if n == 5 {
+			b.Skipf("SKIPPED: this system was too busy to play it, five times\n%s", &d.out)
 		}
 	}
 }
