@@ -37,7 +37,7 @@ func (p *play) arm(q *sequence, i int) {
 	}
 	now := p.world.Now()
 	switch s := &q.steps[i]; {
-	case s.When.At != nil && *s.When.At < now:
+	case s.When.At != nil && *s.When.At < q.due:
 		p.miss(s, fmt.Sprintf("at %s has passed: the step above fired at %s", nodes.FormatDuration(*s.When.At),
 			nodes.FormatDuration(now)))
 		p.fireNext(q, i)
@@ -54,9 +54,10 @@ func (p *play) arm(q *sequence, i int) {
 
 func (p *play) moment() moment { return moment{p.world.Now(), len(p.world.Trace().Events())} }
 
-// fireAt fires step i of a sequence at a time that is not before now.
+// fireAt fires step i of a sequence at a time, or at once if that is reached.
 func (p *play) fireAt(t time.Duration, q *sequence, i int) {
-	if t == p.world.Now() && (i > 0 || q.run != nil) {
+	q.due = t
+	if t <= p.world.Now() && (i > 0 || q.run != nil) {
 		p.fireNext(q, i)
 		return
 	}
@@ -129,8 +130,9 @@ func (p *play) advance(q *sequence, e *sim.Event, before nodes.Share) {
 		return
 	}
 	q.wait.fact = false
+	q.due = p.world.Now()
 	if when.Plus > 0 {
-		p.fireAt(p.world.Now()+when.Plus, q, i)
+		p.fireAt(q.due+when.Plus, q, i)
 		return
 	}
 	p.fireNext(q, i)

@@ -322,6 +322,47 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// late is a world whose time is real: what was to be done at a moment is done a little after it.
+type late struct{ sim.World }
+
+func (l late) Now() time.Duration { return l.World.Now() + time.Millisecond }
+
+// Steps with one time act one after the other, however late the first of them was; only a time before that has passed.
+func TestOneTimeForSeveralSteps(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		timeline []string
+		verdict  expect.Verdict
+		has      []string
+	}{
+		{"the same time", []string{"at: 2s, crash: one, for: 5s", "at: 2s, crash: two, for: 5s, step: b", "then: 1s, step: c"},
+			expect.Pass, []string{"2s b:", "3s c:"}},
+		{"a time that comes while the step above is late", []string{"at: 2s, crash: one, for: 5s",
+			"at: 2.0005s, crash: two, for: 5s, step: b"}, expect.Pass, []string{"2s b:"}},
+		{"the time of a fact and no time more", []string{"after: ready, plus: 1s, crash: one, for: 5s", "at: 1s, step: b"},
+			expect.Vacuous, []string{"step b: at 1s has passed: the step above fired at "}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := lampDrill(t, test.timeline...).Play(late{virtual.New(1)}, lampCatalogue)
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			have := summary(o)
+			if o.Verdict != test.verdict {
+				t.Errorf("verdict %s, want %s", o.Verdict, test.verdict)
+			}
+			for _, part := range test.has {
+				if !strings.Contains(have, part) {
+					t.Errorf("want %q", part)
+				}
+			}
+			if t.Failed() {
+				t.Log("\n" + have)
+			}
+		})
+	}
+}
+
 func TestAStepActsBeforeTheNodeGoesOn(t *testing.T) {
 	for _, test := range []struct {
 		step string

@@ -50,9 +50,10 @@ const (
 // sequence is steps that fire in their order, each armed by the one above: the timeline, or a procedure under way.
 type sequence struct {
 	steps []Step
-	next  int    // the step that waits for its time
-	since moment // when the step above it fired
-	wait  wait   // what it waits for
+	next  int           // the step that waits for its time
+	since moment        // when the step above it fired
+	due   time.Duration // when the step above it was to fire: where time is real it fires a little later
+	wait  wait          // what it waits for
 	run   *running
 }
 
