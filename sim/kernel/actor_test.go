@@ -34,7 +34,7 @@ func showOurselves() error {
 	if err != nil {
 		return err
 	}
-	return bind(self, stage+"/actor")
+	return unix.Mount(self, stage+"/actor", "", unix.MS_BIND, "")
 }
 
 // actor is a program that does some things, one after the other.

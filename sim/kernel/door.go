@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"firedrill/sim/kernel/room"
 )
 
 // The door is how others on this system look into a run that is up: a socket with an abstract name, which is nowhere in a file
@@ -82,7 +82,7 @@ func openDoor() (theirs *os.File, err error) {
 
 // keepDoor lives as long as the process.
 func keepDoor(l *net.UnixListener, inner *net.UnixConn) {
-	whole := everyUser()
+	whole := room.EveryUser()
 	for {
 		c, err := l.AcceptUnix()
 		if err != nil { // There are too many open files: not for ever.
@@ -104,13 +104,6 @@ func mayEnter(who, own int, everyUser bool) bool {
 		return false
 	}
 	return who == own || who == 0
-}
-
-// everyUser reports whether every user of the system has a number of its own here.
-func everyUser() bool {
-	have, err := os.ReadFile("/proc/self/uid_map")
-	words := strings.Fields(string(have))
-	return err == nil && len(words) == 3 && words[2] == fmt.Sprint(uint32(math.MaxUint32))
 }
 
 // pass hands a connection on.

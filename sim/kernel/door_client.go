@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"firedrill/sim/kernel/room"
 )
 
 // Runs are those of this user that are up, for root those of every user, by the numbers of their processes. A run that does not
@@ -144,7 +146,7 @@ func (r *Running) Exec(e *Errand) (status int, err error) {
 		return statusNot, fmt.Errorf("run %d: %w", r.Pid, err)
 	}
 	defer c.Close()
-	if !mayEnter(user, os.Geteuid(), everyUser()) {
+	if !mayEnter(user, os.Geteuid(), room.EveryUser()) {
 		return statusNot, fmt.Errorf("run %d is that of user %d; a command in it is that user's to run", r.Pid, user)
 	}
 	t, err := openTerminal(e)

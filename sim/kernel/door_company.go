@@ -11,13 +11,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"firedrill/sim/kernel/room"
 )
 
 // Descriptors of a process that keeps a command company.
@@ -86,8 +87,11 @@ func (with *company) attend(c *net.UnixConn) answer {
 
 // begin starts the command. Proc is where the processes of the machine are seen.
 func (with *company) begin() (pid int, proc *os.Root, err error) {
-	if err := with.settle(); err != nil {
-		return 0, nil, err
+	if !with.Join {
+		place := room.Room{Machine: with.Machine, Hosts: with.Hosts}
+		if err := place.Visit(); err != nil {
+			return 0, nil, err
+		}
 	}
 	os.Clearenv()
 	for _, e := range with.Environment {
@@ -102,19 +106,18 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 	}
 	attr := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: with.Terminal, Ctty: 0}}
-	err = confined(func() error {
-		if err := with.enter(); err != nil {
-			return err
+	err = room.Confined(func() error {
+		if with.Join {
+			if err := room.Enter(softFD, with.Program); err != nil {
+				return err
+			}
 		}
 		if proc, err = os.OpenRoot("/proc"); err != nil {
 			return err
 		}
-		if err := stayOneUser(); err != nil {
+		path, err := room.LookPath(with.Command[0])
+		if err != nil {
 			return err
-		}
-		path, err := exec.LookPath(with.Command[0])
-		if wrong := new(exec.Error); errors.As(err, &wrong) {
-			return fmt.Errorf("%s: %w", wrong.Name, cause(wrong.Err))
 		}
 		pid, err = syscall.ForkExec(path, with.Command, attr)
 		if err != nil {
@@ -123,48 +126,6 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		return nil
 	})
 	return pid, proc, err
-}
-
-// settle makes a place for the command where the machine has no process of its own: without a disk, with the names of the world.
-func (with *company) settle() error {
-	if with.Join {
-		return nil
-	}
-	err := errors.Join(settleIn(with.Machine, ""), setReadOnly(diskAt, true), emptyFolders(), os.Mkdir(homeAt, 0o700))
-	if err != nil {
-		return err
-	}
-	names := (&birth{Machine: with.Machine, Hosts: with.Hosts}).names()
-	for path, text := range names {
-		if _, err := os.Stat(path); err != nil {
-			continue // This system does without.
-		}
-		own := filepath.Join(homeAt, filepath.Base(path))
-		if err := errors.Join(os.WriteFile(own, []byte(text), 0o644), bind(own, path), os.Remove(own)); err != nil {
-			return err
-		}
-	}
-	return readOnlyKernel()
-}
-
-// enter goes to where the machine's software sees files, with the calling thread alone.
-func (with *company) enter() error {
-	if !with.Join {
-		return nil
-	}
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("leave the folder of other threads: %w", err)
-	}
-	if err := unix.Setns(softFD, unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("enter its files: %w", err)
-	}
-	if with.Program {
-		return nil // Then nothing there is more than a program may have.
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("keep mounts from its software: %w", err)
-	}
-	return readOnlyKernel()
 }
 
 // reapAll waits for every child that ends. Ended is told how the one did.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"firedrill/sim/kernel/netns"
+	"firedrill/sim/kernel/room"
 )
 
 // entrance is what a world has for those who look into it.
@@ -276,10 +277,9 @@ func (w *World) invite(v *visit, r *request) error {
 // surroundings is the environment of a command on the machine.
 func (m *machine) surroundings() []string {
 	if !m.runsProgram() {
-		return surroundings(nil)
+		return room.Environment(nil)
 	}
-	p := m.kind.Program(m.config)
-	return surroundings(&p)
+	return room.Environment(m.kind.Program(m.config).Environment)
 }
 
 // run is the whole visit.

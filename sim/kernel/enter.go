@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"firedrill/sim/kernel/room"
 )
 
 // Words by which the program, started again, knows what it is to be. They are in its environment.
@@ -130,8 +132,7 @@ func passOn(p *os.Process, s syscall.Signal) {
 // identities maps root inside to the user outside. Root itself keeps every user as it is, and files look as they did, unless
 // it is root of a user namespace that does not have them all.
 func identities(id int) []syscall.SysProcIDMap {
-	have, err := os.ReadFile("/proc/self/uid_map")
-	if every := strings.Fields(string(have)); id == 0 && err == nil && len(every) == 3 && every[2] == "4294967295" {
+	if id == 0 && room.EveryUser() {
 		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1<<32 - 1}}
 	}
 	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: 1}}
@@ -157,9 +158,6 @@ func advice(err error, settings string) string {
 	return ": the kernel does not allow user namespaces here (inside a container they may have to be allowed from outside)"
 }
 
-// store is where the harness keeps what only it needs: on a tmpfs that nobody else sees.
-const store = "/dev/shm"
-
 // inhabit makes the tree a place to live in: mounts do not get out, and whoever started it is watched.
 func inhabit() error {
 	unix.CloseOnExec(lifelineFD)
@@ -172,8 +170,8 @@ func inhabit() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts to ourselves: %w%s", err, advice(err, "/proc/sys"))
 	}
-	if err := unix.Mount("tmpfs", store, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
-		return fmt.Errorf("mount a tmpfs at %s: %w", store, err)
+	if err := unix.Mount("tmpfs", room.Store, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
+		return fmt.Errorf("mount a tmpfs at %s: %w", room.Store, err)
 	}
 	// Its own view of processes: without it /proc/self means somebody else, or nobody.
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {

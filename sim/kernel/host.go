@@ -5,7 +5,6 @@ package kernel
 import (
 	"bytes"
 	"encoding/gob"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -18,6 +17,7 @@ import (
 	"firedrill/nodes"
 	"firedrill/sim"
 	"firedrill/sim/kernel/env"
+	"firedrill/sim/kernel/room"
 )
 
 // channelFD is where a machine's process finds its channel to the harness.
@@ -79,7 +79,7 @@ func (h *host) live(kinds []*nodes.Kind) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(settleIn(b.Machine, b.Disk), emptyFolders()); err != nil {
+	if err := b.room().Settle(); err != nil {
 		return err
 	}
 	h.clock, h.scale = sim.NewClock(sim.ClockSpec{}, time.Time{}), b.Scale
@@ -88,7 +88,7 @@ func (h *host) live(kinds []*nodes.Kind) error {
 	}
 	h.turn.Lock()
 	h.m = env.New(env.Config{
-		Lock: &h.turn, Clock: h.clock, True: h.now, Scale: b.Scale, Root: diskAt, Interfaces: b.Segments,
+		Lock: &h.turn, Clock: h.clock, True: h.now, Scale: b.Scale, Root: room.Disk, Interfaces: b.Segments,
 		Rand: rand.New(rand.NewPCG(b.Seed, 0)),
 		Note: func(f nodes.Fact) { h.say(word{Fact: &f}) },
 		Log: func(level, text string, attrs []nodes.Attr) {

@@ -18,6 +18,7 @@ import (
 	"firedrill/nodes"
 	"firedrill/sim"
 	"firedrill/sim/kernel/disk"
+	"firedrill/sim/kernel/room"
 )
 
 // process is the software of a machine, from its start to its end. What it has is guarded by the world's lock, as all is.
@@ -43,7 +44,7 @@ type process struct {
 func (p *process) start(b birth) error {
 	m := p.m
 	// Other worlds of this process may have machines of this name, and it must never look into what it serves itself.
-	at, err := os.MkdirTemp(store, fmt.Sprintf("%s-%d-", m.name, b.Birth))
+	at, err := os.MkdirTemp(room.Store, fmt.Sprintf("%s-%d-", m.name, b.Birth))
 	if err != nil {
 		return err
 	}

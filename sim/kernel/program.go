@@ -5,12 +5,9 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,29 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"firedrill/nodes"
+	"firedrill/sim/kernel/room"
 )
 
 // grace is how long a program that is asked to end may take, in real time.
 const grace = 2 * time.Second
-
-// Where a command looks for programs, and what is its own on every machine.
-const (
-	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	homeAt     = "/run/home"
-)
-
-// surroundings is the environment of a command on a machine; p is the program of that machine, or nil.
-func surroundings(p *nodes.Program) []string {
-	all := map[string]string{"PATH": searchPath, "HOME": homeAt, "LANG": "C.UTF-8"}
-	if p != nil {
-		maps.Copy(all, p.Environment)
-	}
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		list = append(list, key+"="+all[key])
-	}
-	return list
-}
 
 // program is a foreign program in the process of its machine, which is the first one there: it starts it, reaps what is
 // left behind, and tells the harness what becomes of it.
@@ -73,36 +52,23 @@ func (h *host) liveAs(b *birth) error {
 	p.released = sync.NewCond(&p.mu)
 	p.out = newOutput(log, b.Program.Ready.Log, h.say)
 	h.program, h.scale = p, b.Scale
-	signal.Notify(make(chan os.Signal, 1))           // None that a program sends to this process ends it.
-	if err := bind(b.Memory, memoryAt); err != nil { // Where the harness has it is out of sight soon.
-		return err
-	}
-	if err := settleIn(b.Machine, b.Disk); err != nil {
-		return err
-	}
-	if err := setReadOnly(memoryAt, false); err != nil {
-		return err
-	}
-	if err := keepInBounds(); err != nil {
-		return err
-	}
-	number(b.Birth)
+	signal.Notify(make(chan os.Signal, 1)) // None that a program sends to this process ends it.
 	os.Clearenv()
-	for _, e := range surroundings(b.Program) {
+	for _, e := range room.Environment(b.Program.Environment) {
 		key, value, _ := strings.Cut(e, "=")
 		if err := os.Setenv(key, value); err != nil {
 			return fmt.Errorf("set the environment: %w", err)
 		}
 	}
-	room, err := furnish(b)
+	fitting, err := b.room().Furnish()
 	if err != nil {
 		return err
 	}
 	if p.syslog, err = listenSyslog(p.out); err != nil {
 		return err
 	}
-	wrong := room.lay(b.Program.Files)
-	if err := room.close(); err != nil {
+	wrong := fitting.Lay(b.Program.Files)
+	if err := fitting.Close(); err != nil {
 		return err
 	}
 	go h.listen()
@@ -144,7 +110,7 @@ func (p *program) begin() (ended chan unix.WaitStatus, err error) {
 	defer write.Close()
 	p.stale = versionOf(p.spec.Ready.File)
 	p.log.note(p.h.now(), strings.Join(p.spec.Command, " "))
-	pid, ended, err := p.start(p.spec.Command, diskAt, write)
+	pid, ended, err := p.start(p.spec.Command, room.Disk, write)
 	if err != nil {
 		read.Close()
 		return nil, err
@@ -180,10 +146,7 @@ func (p *program) start(command []string, in string, out *os.File) (pid int, end
 	for p.held {
 		p.released.Wait()
 	}
-	err = confined(func() (err error) {
-		if err := stayOneUser(); err != nil {
-			return err
-		}
+	err = room.Confined(func() (err error) {
 		pid, err = syscall.ForkExec(path, command, &syscall.ProcAttr{Dir: in, Env: os.Environ(),
 			Files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
 		return err
@@ -199,18 +162,18 @@ func (p *program) start(command []string, in string, out *os.File) (pid int, end
 // find is the file of a program.
 func find(name string) (string, error) {
 	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
-		name = filepath.Join(diskAt, name)
+		name = filepath.Join(room.Disk, name)
 	}
-	path, err := exec.LookPath(name)
+	path, err := room.LookPath(name)
 	switch {
 	case err == nil:
 		return path, nil
 	case !filepath.IsAbs(name):
 		return "", fmt.Errorf("%s is not in %s", name, os.Getenv("PATH"))
-	case errors.Is(err, os.ErrNotExist) && private(name):
+	case errors.Is(err, os.ErrNotExist) && room.Own(name):
 		return "", fmt.Errorf("there is no %s: of that folder a machine has one of its own", name)
 	}
-	return "", fmt.Errorf("%s: %w", name, cause(errors.Unwrap(err)))
+	return "", err
 }
 
 // reap waits for every process that ends, whoever started it.

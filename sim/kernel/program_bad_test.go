@@ -13,6 +13,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/room"
 )
 
 // A program that writes more than anybody reads holds nobody up: the harness keeps the beginning and the end, and tells
@@ -78,7 +79,7 @@ func TestProgramThatFillsItsDisk(t *testing.T) {
 	}
 	h.Machine("one").PowerOff()
 	h.must(h.Run(h.Now() + 100*time.Millisecond))
-	if left, _ := filepath.Glob(store + "/*-memory"); len(left) != 0 {
+	if left, _ := filepath.Glob(room.Store + "/*-memory"); len(left) != 0 {
 		t.Errorf("memory is held by %v", left)
 	}
 }
@@ -105,7 +106,8 @@ func TestProgramThatListensWhereItShouldNot(t *testing.T) {
 
 // A program that forks without end reaches a bound of its own machine, and ends with it.
 func TestProgramThatForksWithoutEnd(t *testing.T) {
-	if !countsByNamespace() {
+	limit := room.ProcessesMax()
+	if limit == 0 {
 		t.Skip("this kernel does not count processes by PID namespace (Linux 6.14 does)")
 	}
 	h := newShop(t, script("trap '' TERM; while :; do (sleep 100; :) & done"),
@@ -116,8 +118,8 @@ func TestProgramThatForksWithoutEnd(t *testing.T) {
 		most = max(most, processes())
 		return h.Machine("one").State() != sim.StateUp
 	})
-	if most < processesMax/2 || most > processesMax+100 {
-		t.Errorf("%d processes at most, want up to %d", most, processesMax)
+	if most < limit/2 || most > limit+100 {
+		t.Errorf("%d processes at most, want up to %d", most, limit)
 	}
 	have, lines := h.endOf("one", 1), strings.Join(h.lines("one"), "\n")
 	if have != "exit status 2" || !strings.Contains(lines, "Cannot fork") {

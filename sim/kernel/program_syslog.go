@@ -24,7 +24,7 @@ type syslog struct {
 }
 
 func listenSyslog(o *output) (*syslog, error) {
-	if err := os.Remove(syslogAt); unless(os.ErrNotExist, err) != nil { // Of an earlier start.
+	if err := os.Remove(syslogAt); err != nil && !errors.Is(err, os.ErrNotExist) { // Of an earlier start.
 		return nil, err
 	}
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: syslogAt, Net: "unixgram"})

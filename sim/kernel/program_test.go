@@ -12,6 +12,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/room"
 )
 
 var programKind = &nodes.Kind{Name: "program", Config: func() any { return new(nodes.Program) },
@@ -209,7 +210,7 @@ func TestHowProgramsEnd(t *testing.T) {
 		"signal":      {script("kill -9 $$"), "signal: killed"},
 		"kills all":   {script("kill -9 -1; exit 7"), "exit status 7"},
 		"script":      {file("/srv/program", "#!/bin/sh\nexit 5\n"), "exit status 5"},
-		"not in path": {command("no-such-program"), "cannot be started: no-such-program is not in " + searchPath},
+		"not in path": {command("no-such-program"), "cannot be started: no-such-program is not in " + room.SearchPath},
 		"not there":   {command("/opt/no/such"), "cannot be started: /opt/no/such: no such file or directory"},
 		"hidden": {command("/tmp/mine"),
 			"cannot be started: there is no /tmp/mine: of that folder a machine has one of its own"},

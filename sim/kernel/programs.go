@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"firedrill/sim"
+	"firedrill/sim/kernel/room"
 )
 
 // runsProgram reports whether the machine's software is one that nobody here wrote.
@@ -37,20 +38,17 @@ func (m *machine) sayProgram(b *birth) error {
 	return err
 }
 
-// memoryOptions bound what a machine with a program has in memory beside its disk, all together.
-const memoryOptions = "mode=0755,size=128m,nr_inodes=65536"
-
 // remember mounts what a machine has in memory. It outlives software that crashes.
 func (l *life) remember(name string) (string, error) {
 	if l.memory != "" {
 		return l.memory, nil
 	}
-	at, err := os.MkdirTemp(store, name) // Other worlds of this process may have machines of this name.
+	at, err := os.MkdirTemp(room.Store, name) // Other worlds of this process may have machines of this name.
 	if err != nil {
 		return "", err
 	}
-	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {
-		return "", fmt.Errorf("mount a tmpfs: %w", err)
+	if err := room.NewMemory(at); err != nil {
+		return "", err
 	}
 	l.memory = at
 	return at, nil

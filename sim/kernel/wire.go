@@ -13,6 +13,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/room"
 )
 
 // birth is what the process of a machine is told first. All that it has to know is in it.
@@ -31,6 +32,11 @@ type birth struct {
 	Program *nodes.Program // in place of a kind and its config
 	Hosts   []string       // lines of /etc/hosts
 	Memory  string         // where the harness has mounted what the machine has in memory, from boot to boot
+}
+
+// room is where the process is to live.
+func (b *birth) room() *room.Room {
+	return &room.Room{Machine: b.Machine, Hosts: b.Hosts, Disk: b.Disk, Memory: b.Memory, Birth: b.Birth}
 }
 
 // order is what the harness says to a process after that.

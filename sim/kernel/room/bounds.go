@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package room
 
 import (
 	"fmt"
@@ -12,9 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processesMax is how many processes and threads a machine with a program may have, where the kernel can count them by
-// PID namespace. There is no other way: a limit by user does not hold for root, and would count other machines.
+// processesMax is how many processes and threads a machine with a program may have.
 const processesMax = 4096
+
+// ProcessesMax is how many processes and threads a machine with a program may have; 0: as many as the host lets it. The
+// kernel has to count them by PID namespace. There is no other way: a limit by user does not hold for root, and would
+// count other machines.
+func ProcessesMax() int {
+	if countsByNamespace() {
+		return processesMax
+	}
+	return 0
+}
 
 // keepInBounds sees to it that a program that runs wild harms the host as little as can be. Its machine inherits all of
 // it.
@@ -63,26 +72,19 @@ func countsByNamespace() bool {
 	return n == 2 && (major > 6 || major == 6 && minor >= 14)
 }
 
-// denied are the capabilities that a command on a machine does not get, though it is root there: those by which it
-// could undo what keeps the host's files from it, look into the process that looks after it, or turn to devices of the
-// host.
-var denied = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO,
-	unix.CAP_SYS_BOOT, unix.CAP_MKNOD, unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_CHECKPOINT_RESTORE}
+// The numbers of the processes of two births of a machine's software begin so far apart, above those of the threads of
+// their first process, and are as they were after so many births: a machine with a program has processesMax numbers.
+const (
+	pidsFrom   = 300
+	pidsApart  = 500
+	pidsRepeat = 7
+)
 
-// confined calls act on a thread of its own. A process that it starts there can never have what is denied, nor can its
-// children.
-func confined(act func() error) error {
-	over := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // It is never unlocked: the thread ends with this.
-		over <- func() error {
-			for _, c := range denied {
-				if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL {
-					return fmt.Errorf("give up capability %d: %w", c, err)
-				} // EINVAL: this kernel does not know it.
-			}
-			return act()
-		}()
-	}()
-	return <-over
+// number lets the processes of this birth have other numbers than those of the birth before. Its software runs in a
+// namespace of its own, whose numbers would begin at 1 again, while the kernel of a machine counts on when software
+// crashes: a daemon that finds its own number in the file that its predecessor left takes itself for running already. A
+// kernel that cannot do it lets numbers begin again.
+func number(birth int) {
+	first := pidsFrom + pidsApart*(birth%pidsRepeat)
+	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(first)), 0)
 }

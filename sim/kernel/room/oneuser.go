@@ -1,11 +1,14 @@
 //go:build linux
 
-package kernel
+package room
 
 import (
 	"fmt"
+	"math"
+	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +29,7 @@ var auditArch = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix
 // other users, or the processor is an uncommon one, nothing is changed.
 func stayOneUser() error {
 	arch, known := auditArch[runtime.GOARCH]
-	if everyUser() || !known {
+	if EveryUser() || !known {
 		return nil
 	}
 	const number, architecture = 0, 4 // Where they are in what the kernel shows to a filter.
@@ -50,4 +53,11 @@ func stayOneUser() error {
 		return fmt.Errorf("let a command be the one user that there is: %w", errno)
 	}
 	return nil
+}
+
+// EveryUser reports whether every user of the system has a number of its own here.
+func EveryUser() bool {
+	have, err := os.ReadFile("/proc/self/uid_map")
+	words := strings.Fields(string(have))
+	return err == nil && len(words) == 3 && words[2] == fmt.Sprint(uint32(math.MaxUint32))
 }
