@@ -206,9 +206,16 @@ func (b *builder) readSegments() {
 	}
 }
 
+// taken are names that no segment can have, since an interface has its name: all systems call the loopback lo, Linux keeps its
+// settings of every and of future interfaces under all and default, and all is every segment in a step.
+var taken = []string{"all", "default", "lo"}
+
 func (b *builder) readSegment(e entry) sim.Segment {
 	if !shortPattern.MatchString(e.key) {
 		b.fault(e.at, "want a segment's name of small letters, digits and hyphens, 15 at most, have %q", e.key)
+	}
+	if slices.Contains(taken, e.key) {
+		b.fault(e.at, "%q means something else to a system, whose interfaces have the names of segments; call it otherwise", e.key)
 	}
 	keys := *newSegmentKeys()
 	what := "segment " + e.key
