@@ -145,6 +145,9 @@ func (b *Batch) play(t Turn, n int) *Outcome {
 				"something in the software under test or in firedrill is not decided by the seed", t.Seed, o.Hash, again.Hash)
 		}
 	}
+	if o.Err != nil {
+		o.Verdict = expect.Inconclusive
+	}
 	return o
 }
 

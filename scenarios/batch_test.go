@@ -170,6 +170,9 @@ func TestAPlayThatGoesTwoWaysIsAFault(t *testing.T) {
 				if !strings.Contains(r.Outcome.Err.Error(), "it went two ways") {
 					t.Error(r.Outcome.Err)
 				}
+				if r.Outcome.Verdict != expect.Inconclusive {
+					t.Errorf("verdict %s of a play that goes two ways", r.Outcome.Verdict)
+				}
 			}
 			return nil
 		}); err != nil {

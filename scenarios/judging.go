@@ -33,6 +33,9 @@ func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
 		o.Claims = append(o.Claims, one)
 	}
 	o.Doubt = run.Doubt
+	if p.fault != nil { // Whatever was judged then shows nothing.
+		o.Verdict = expect.Inconclusive
+	}
 	// What vacuous claims say stands with them already.
 	o.Misses = j.Vacuous[:len(j.Vacuous)-claims]
 	return o

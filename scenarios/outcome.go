@@ -27,7 +27,7 @@ type Outcome struct {
 	// Judgement is what judging came to, as Claims and Misses tell it; a batch is judged on those of its plays. Nil: not judged.
 	Judgement *expect.Judgement
 	// Err is a fault of firedrill itself, or code of a node that no run can go on with (a spin, a foreign goroutine). The verdict is
-	// then without meaning.
+	// then inconclusive.
 	Err error
 }
 

@@ -393,6 +393,9 @@ func TestAPanicOfAKindInTheHarnessIsAFaultOfItsRun(t *testing.T) {
 	if o.Err == nil || !strings.Contains(o.Err.Error(), "panic at 2s: no such request") {
 		t.Errorf("error %v, want the panic", o.Err)
 	}
+	if o.Verdict != expect.Inconclusive {
+		t.Errorf("verdict %s where nothing was shown", o.Verdict)
+	}
 }
 
 func TestContentsAreThoseOfALiveOrADeadDisk(t *testing.T) {
