@@ -79,7 +79,11 @@ func (f *Fitting) furnish(r *Room) error {
 			return err
 		}
 	}
-	if err := f.devices(); err != nil {
+	dev, _, err := f.folder("/dev", 0o755)
+	if err != nil {
+		return err
+	}
+	if err := coverDevices(dev, unix.MS_BIND|unix.MS_REC); err != nil {
 		return err
 	}
 	if err := readOnlyKernel(); err != nil {
@@ -186,50 +190,6 @@ func likeFolders(from, to string, levels int) error {
 func bind(from, to string) error {
 	if err := unix.Mount(from, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind to %s: %w", to, err)
-	}
-	return nil
-}
-
-// devices covers /dev with the few that belong to no host: to be root of the machine may be to own the host's disks.
-func (f *Fitting) devices() error {
-	dev, _, err := f.folder("/dev", 0o755)
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "net/tun"} {
-		if _, err := os.Stat("/dev/" + name); err != nil {
-			continue
-		}
-		at := filepath.Join(dev, name)
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(at, nil, 0o666); err != nil {
-			return err
-		}
-		if err := bind("/dev/"+name, at); err != nil {
-			return err
-		}
-	}
-	for name, to := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
-		"stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"} {
-		if err := unless(os.ErrExist, os.Symlink(to, filepath.Join(dev, name))); err != nil {
-			return err
-		}
-	}
-	if err := makeFolder(filepath.Join(dev, "shm"), 0o777|os.ModeSticky); err != nil {
-		return err
-	}
-	pts := filepath.Join(dev, "pts")
-	if err := makeFolder(pts, 0o755); err != nil {
-		return err
-	}
-	if err := bind(dev, "/dev"); err != nil {
-		return err
-	}
-	const options = "newinstance,ptmxmode=0666,mode=0620"
-	if err := unix.Mount("devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, options); err != nil {
-		return fmt.Errorf("mount /dev/pts: %w", err)
 	}
 	return nil
 }

@@ -65,19 +65,26 @@ func LookPath(command string) (string, error) {
 
 // NewMemory mounts, in a folder, what a machine with a program has in memory. It outlives the machine's processes.
 func NewMemory(at string) error {
-	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memoryOptions); err != nil {
-		return fmt.Errorf("mount a tmpfs: %w", err)
-	}
-	return nil
+	return newTmpfs(at, memoryOptions)
 }
 
 // Settle makes the mount namespace of this process the room of software of ours: the host's files can be read and
-// nothing else, its own disk is at Disk, processes are its own, and /run and /tmp are empty, in memory, and gone with it.
+// nothing else, its own disk is at Disk, processes are its own, /run and /tmp are empty, in memory, and gone with it, and
+// of devices there are those that belong to no host.
 func (r *Room) Settle() error {
 	if err := r.move(); err != nil {
 		return err
 	}
-	return emptyFolders()
+	for _, at := range []string{"/run", "/tmp"} {
+		if err := newTmpfs(at, "mode=1777"); err != nil {
+			return err
+		}
+	}
+	// Where the store was it is out of everybody's way until it is moved.
+	if err := newTmpfs(Store, "mode=0755"); err != nil {
+		return err
+	}
+	return coverDevices(Store, unix.MS_MOVE)
 }
 
 // move is what every room begins with.
@@ -115,12 +122,10 @@ func (r *Room) mountDisk() error {
 	return nil
 }
 
-// emptyFolders gives a machine what software of ours may need.
-func emptyFolders() error {
-	for _, at := range []string{Store, "/run", "/tmp"} {
-		if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
-			return fmt.Errorf("mount a tmpfs at %s: %w", at, err)
-		}
+// newTmpfs mounts an empty one.
+func newTmpfs(at, options string) error {
+	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return fmt.Errorf("mount a tmpfs at %s: %w", at, err)
 	}
 	return nil
 }
