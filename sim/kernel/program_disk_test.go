@@ -87,7 +87,7 @@ func TestProgramsMeetFaults(t *testing.T) {
 // hanging until the disk is healed.
 func TestProgramsHang(t *testing.T) {
 	h := newShop(t, script(`echo hello > /srv/a; sync /srv/a /srv; echo up; sleep 0.5
-		timeout -s KILL 0.3 dd if=/dev/zero of=/srv/b bs=1k count=4 conv=fsync; echo killed by $(($? - 128))
+		timeout -s KILL 2 dd if=/dev/zero of=/srv/b bs=1k count=4 conv=fsync; echo killed by $(($? - 128))
 		cat /srv/a; sync /srv/a && echo synced; exec sleep 100`))
 	h.says("one", "up", 1)
 	i, heal := h.breaks("one", sim.DiskCondition{How: sim.DiskHang, Operations: []sim.DiskOperation{sim.DiskSync}})
