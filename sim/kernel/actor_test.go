@@ -67,7 +67,7 @@ func perform(acts string) {
 				}()
 			}
 		case "log":
-			c, err := net.Dial("unixgram", syslogAt)
+			c, err := net.Dial("unixgram", "/dev/log")
 			if err == nil {
 				_, err = fmt.Fprint(c, object)
 			}

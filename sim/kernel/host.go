@@ -18,6 +18,7 @@ import (
 	"firedrill/sim"
 	"firedrill/sim/kernel/env"
 	"firedrill/sim/kernel/room"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // channelFD is where a machine's process finds its channel to the harness.
@@ -61,7 +62,7 @@ type host struct {
 	scale int64
 	m     *env.Machine
 
-	program *program // in place of a node: then of the above there are done, begin, epoch and scale
+	program *supervisor.Supervisor // in place of a node: then of the above there are done, begin, epoch and scale
 
 	broken bool // a task has panicked
 }
@@ -173,9 +174,9 @@ func (h *host) listen() {
 		case o.Go:
 			h.begin <- o.Epoch
 		case o.Hold, o.Resume:
-			h.program.hold(o.Hold)
+			h.program.Hold(o.Hold)
 		case o.Leave:
-			h.program.dismiss()
+			h.program.Dismiss()
 		case o.Clock != nil && h.program == nil:
 			go h.setClock(*o.Clock) // A task that waits for Done has the turn.
 		}

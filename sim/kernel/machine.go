@@ -18,6 +18,7 @@ import (
 	"firedrill/sim/kernel/env"
 	"firedrill/sim/kernel/lan"
 	"firedrill/sim/kernel/netns"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // stillness is how much of a machine stands still, apart from its software.
@@ -62,7 +63,7 @@ type machine struct {
 	unplugged map[string]bool
 	clock     *sim.Clock
 	disk      *sim.Disk
-	log       *logbook // of its programs; nil: there was none yet
+	log       *supervisor.Log // of its programs; nil: there was none yet
 }
 
 // life is what a machine has of its kernel while it is on.

@@ -84,7 +84,7 @@ func (p *process) spawn(b birth) (*line, *exec.Cmd, error) {
 	c.Env = hostEnvironment()
 	c.ExtraFiles = []*os.File{theirs}
 	if p.program {
-		c.ExtraFiles = append(c.ExtraFiles, p.m.log.file) // As logFD.
+		c.ExtraFiles = append(c.ExtraFiles, p.m.log.File()) // As logFD.
 	}
 	c.Stdout, c.Stderr = &p.tail, &p.tail
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}

@@ -14,6 +14,7 @@ import (
 	"firedrill/nodes"
 	"firedrill/sim"
 	"firedrill/sim/kernel/room"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // A program that writes more than anybody reads holds nobody up: the harness keeps the beginning and the end, and tells
@@ -23,13 +24,13 @@ func TestProgramThatWritesAGigabyte(t *testing.T) {
 	h.within(2*time.Minute, "its end", func() bool { return h.noted("one", sim.FactStopped) == 1 })
 	lines := h.lines("one")
 	const enough = "in the log of the machine alone"
-	if n := len(lines); n != linesMax+1 || lines[0] != "wait 0s <nil>" || !strings.Contains(lines[n-1], enough) {
+	if n := len(lines); n != supervisor.LinesMax+1 || lines[0] != "wait 0s <nil>" || !strings.Contains(lines[n-1], enough) {
 		t.Errorf("%d lines, the last of them %q", n, lines[n-1])
 	}
 	text := h.close("one")
 	if !strings.Contains(text[:100], "\nwait 0s <nil>\nxxx") ||
 		!strings.Contains(text[len(text)-100:], "\nwrite 16384 done\n=== ") ||
-		len(text) > 2*logHalf+100 || !strings.Contains(text, "bytes are left out here\n") {
+		len(text) > 2*supervisor.LogHalf+100 || !strings.Contains(text, "bytes are left out here\n") {
 		t.Errorf("the log has %d bytes, %q and %q", len(text), text[:100], text[len(text)-100:])
 	}
 }
@@ -39,11 +40,11 @@ func TestProgramThatWritesALineWithoutEnd(t *testing.T) {
 	h := newShop(t, script("head -c 100000000 /dev/zero | tr '\\0' x; echo y; echo after; printf unfinished; exit 1"))
 	h.endOf("one", 1)
 	lines := h.lines("one")
-	if len(lines) != 3 || lines[0] != strings.Repeat("x", lineMax) || lines[1] != "after" || lines[2] != "unfinished" {
+	if len(lines) != 3 || lines[0] != strings.Repeat("x", supervisor.LineMax) || lines[1] != "after" || lines[2] != "unfinished" {
 		t.Errorf("%d lines, the first of %d bytes", len(lines), len(lines[0]))
 	}
 	for _, e := range h.Trace().Events() {
-		if e.Name == sim.FactLogLine && (e.Attr("cut") == "after 4096 bytes") != (len(e.Value) == lineMax) {
+		if e.Name == sim.FactLogLine && (e.Attr("cut") == "after 4096 bytes") != (len(e.Value) == supervisor.LineMax) {
 			t.Errorf("line of %d bytes: cut %q", len(e.Value), e.Attr("cut"))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"firedrill/sim"
 	"firedrill/sim/kernel/room"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // runsProgram reports whether the machine's software is one that nobody here wrote.
@@ -21,7 +22,7 @@ func (m *machine) runsProgram() bool { return m.kind != nil && m.kind.Program !=
 // sayProgram tells a process what program to run, and where its output goes.
 func (m *machine) sayProgram(b *birth) error {
 	program := m.kind.Program(m.config)
-	if stop, name := stopSignal(&program); stop == 0 {
+	if stop, name := supervisor.StopSignal(&program); stop == 0 {
 		return fmt.Errorf("want a stop signal such as TERM or INT, have %q", name)
 	}
 	if len(program.Command) == 0 {
@@ -30,7 +31,7 @@ func (m *machine) sayProgram(b *birth) error {
 	b.Program, b.Hosts = &program, m.hosts()
 	var err error
 	if m.log == nil {
-		if m.log, err = newLogbook(); err != nil {
+		if m.log, err = supervisor.NewLog(); err != nil {
 			return err
 		}
 	}
@@ -86,7 +87,7 @@ func (m *machine) hosts() []string {
 }
 
 // farewellTime is how long the world waits for programs that were asked to end: a little longer than these may take.
-const farewellTime = grace + time.Second
+const farewellTime = supervisor.Grace + time.Second
 
 // farewell lets programs end in good order, all at once. What they do is for their logs alone: the drill is over.
 func (w *World) farewell() {
@@ -124,12 +125,12 @@ func (w *World) keepLogs() {
 		if m.log == nil {
 			continue
 		}
-		text, err := m.log.text()
+		text, err := m.log.Text()
 		if err != nil {
 			text = append(text, err.Error()...)
 		}
 		w.logs[m.name] = text
-		m.log.close()
+		m.log.Close()
 	}
 }
 

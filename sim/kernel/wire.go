@@ -14,6 +14,7 @@ import (
 	"firedrill/nodes"
 	"firedrill/sim"
 	"firedrill/sim/kernel/room"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // birth is what the process of a machine is told first. All that it has to know is in it.
@@ -55,19 +56,13 @@ type word struct {
 	Clocked  bool // the clock was set
 	At       int64
 	Fact     *nodes.Fact
-	Told     []told // facts of a program, each with a time of its own
+	Told     []supervisor.Told // facts of a program, each with a time of its own
 	Bound    *binding
 	Stopped  *string // the software returned
 	Panicked *string // or ended by itself; the fact has the stack
 	Halt     bool
 	Reboot   bool
 	Failed   string // the process cannot be a machine
-}
-
-// told is a fact and when it was seen.
-type told struct {
-	At   int64
-	Fact nodes.Fact
 }
 
 // binding is an address that was taken or given up.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package supervisor
 
 import (
 	"errors"
@@ -46,7 +46,7 @@ func listenSyslog(o *output) (*syslog, error) {
 			if err != nil {
 				return
 			}
-			o.add(monotonic(), []byte(plain(string(message[:n]))+"\n"), &o.logged)
+			o.add(o.clock(), []byte(plain(string(message[:n]))+"\n"), &o.logged)
 		}
 	}()
 	return s, nil

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package supervisor
 
 import (
 	"bytes"
@@ -10,18 +10,18 @@ import (
 )
 
 // A log has its beginning and its end, wherever writes begin and end, and is taken up where it was left.
-func TestLogbook(t *testing.T) {
+func TestLog(t *testing.T) {
 	for name, sizes := range map[string][]int{
-		"nothing": {}, "little": {3, 5}, "half": {logHalf}, "just over half": {logHalf - 1, 2}, "all": {logHalf, logHalf},
-		"one too many": {2 * logHalf, 1}, "over the edge": {logHalf + 7, logHalf - 3, 11}, "at once": {5*logHalf + 13},
-		"many": {logHalf, logHalf / 2, logHalf, logHalf/3 + 1, 17},
+		"nothing": {}, "little": {3, 5}, "half": {LogHalf}, "just over half": {LogHalf - 1, 2}, "all": {LogHalf, LogHalf},
+		"one too many": {2 * LogHalf, 1}, "over the edge": {LogHalf + 7, LogHalf - 3, 11}, "at once": {5*LogHalf + 13},
+		"many": {LogHalf, LogHalf / 2, LogHalf, LogHalf/3 + 1, 17},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := newLogbook()
+			l, err := NewLog()
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.close()
+			defer l.Close()
 			var all []byte
 			for i, size := range sizes {
 				piece := bytes.Repeat([]byte{byte('a' + i)}, size)
@@ -29,18 +29,18 @@ func TestLogbook(t *testing.T) {
 					piece[n] += byte(n % 7)
 				}
 				all = append(all, piece...)
-				again, err := openLogbook(l.file) // As the next process of the machine.
+				again, err := OpenLog(l.file) // As the next process of the machine.
 				if err != nil {
 					t.Fatal(err)
 				}
 				again.write(piece)
 			}
 			want := all
-			if over := len(all) - 2*logHalf; over > 0 {
-				want = fmt.Appendf(bytes.Clone(all[:logHalf]), "\n=== %d bytes are left out here\n", over)
-				want = append(want, all[len(all)-logHalf:]...)
+			if over := len(all) - 2*LogHalf; over > 0 {
+				want = fmt.Appendf(bytes.Clone(all[:LogHalf]), "\n=== %d bytes are left out here\n", over)
+				want = append(want, all[len(all)-LogHalf:]...)
 			}
-			if have, err := l.text(); err != nil || !bytes.Equal(have, want) {
+			if have, err := l.Text(); err != nil || !bytes.Equal(have, want) {
 				t.Errorf("have %d bytes, %v, want %d", len(have), err, len(want))
 			}
 		})
@@ -49,10 +49,10 @@ func TestLogbook(t *testing.T) {
 
 // Lines are the same however their bytes arrive.
 func TestLinesOfOutput(t *testing.T) {
-	long := strings.Repeat("x", lineMax)
+	long := strings.Repeat("x", LineMax)
 	text := "one\n\ntwo\r\n" + long + "\n" + long + "y\n" + long + long + "\nthree"
 	want := []string{"one", "", "two", long, long, long, "three"}
-	for _, step := range []int{1, 7, lineMax, lineMax + 1, len(text)} {
+	for _, step := range []int{1, 7, LineMax, LineMax + 1, len(text)} {
 		o := &output{}
 		o.more.L = &o.mu
 		for rest := text + "\n"; rest != ""; {
@@ -78,7 +78,7 @@ func TestLimitOfLines(t *testing.T) {
 		line  string
 		lines int
 	}{
-		"lines": {"x", linesMax},
+		"lines": {"x", LinesMax},
 		"bytes": {strings.Repeat("x", 4000), bytesMax / 4000},
 	} {
 		o := &output{ready: "go"}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package supervisor
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ import (
 	"firedrill/sim"
 )
 
-// How much of what a program writes becomes facts: lines up to a length, and of each start so many lines and bytes. The
-// machine's log has the rest.
+// How much of what a program writes becomes facts: lines up to a length in bytes, and of each start so many lines and
+// bytes. The machine's log has the rest.
 const (
-	lineMax  = 4 << 10
-	linesMax = 10_000
+	LineMax  = 4 << 10
+	LinesMax = 10_000
 	bytesMax = 1 << 20
 )
 
@@ -28,9 +28,10 @@ const drainTime = time.Second
 // output takes what a program writes, as fast as it writes: the log gets all of it, and lines become facts. Nobody who
 // is slow to take these holds the program up.
 type output struct {
-	log   *logbook
+	log   *Log
 	ready string // a line that contains it makes the program ready; "": none
-	say   func(word)
+	tells func([]Told)
+	clock func() int64
 
 	written, logged stream // what it writes to its output, and to the system's log
 
@@ -38,7 +39,7 @@ type output struct {
 	lines int        // told so far
 	bytes int
 	more  sync.Cond
-	queue []told // never longer than the limits above
+	queue []Told // never longer than the limits above
 	over  bool   // nothing more comes
 
 	read chan struct{} // closed at the end of the output
@@ -51,8 +52,8 @@ type stream struct {
 	cut  bool   // it is longer, and told of already
 }
 
-func newOutput(log *logbook, ready string, say func(word)) *output {
-	o := &output{log: log, ready: ready, say: say, sent: make(chan struct{})}
+func newOutput(c *Config) *output {
+	o := &output{log: c.Log, ready: c.Program.Ready.Log, tells: c.Tell, clock: c.Clock, sent: make(chan struct{})}
 	o.more.L = &o.mu
 	go o.send()
 	return o
@@ -67,7 +68,7 @@ func (o *output) follow(from *os.File) {
 		piece := make([]byte, 64<<10)
 		for {
 			n, err := from.Read(piece)
-			o.add(monotonic(), piece[:n], &o.written)
+			o.add(o.clock(), piece[:n], &o.written)
 			if err != nil {
 				o.finish()
 				return
@@ -87,13 +88,13 @@ func (o *output) add(at int64, piece []byte, of *stream) {
 // finish makes a line of what has no end.
 func (o *output) finish() {
 	if len(o.written.line) > 0 {
-		o.add(monotonic(), []byte("\n"), &o.written)
+		o.add(o.clock(), []byte("\n"), &o.written)
 	}
 }
 
 // take makes lines of a piece of output. It is called with the lock, as tellLine is.
 func (o *output) take(at int64, piece []byte, of *stream) {
-	if o.lines > linesMax && o.ready == "" { // Nobody wants to hear of lines any more.
+	if o.lines > LinesMax && o.ready == "" { // Nobody wants to hear of lines any more.
 		of.line = of.line[:0]
 		return
 	}
@@ -104,10 +105,10 @@ func (o *output) take(at int64, piece []byte, of *stream) {
 			part = piece[:end]
 		}
 		if !of.cut {
-			of.line = append(of.line, part[:min(len(part), lineMax+1-len(of.line))]...)
-			if len(of.line) > lineMax {
+			of.line = append(of.line, part[:min(len(part), LineMax+1-len(of.line))]...)
+			if len(of.line) > LineMax {
 				of.cut = true
-				o.tellLine(at, of.line[:lineMax], true)
+				o.tellLine(at, of.line[:LineMax], true)
 			}
 		}
 		if end < 0 {
@@ -126,21 +127,21 @@ func (o *output) tellLine(at int64, line []byte, cut bool) {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\r"))), "\uFFFD")
 	f := nodes.Fact{Name: sim.FactLogLine, Value: text}
 	if cut {
-		f.Attrs = []nodes.Attr{{Key: "cut", Value: fmt.Sprintf("after %d bytes", lineMax)}}
+		f.Attrs = []nodes.Attr{{Key: "cut", Value: fmt.Sprintf("after %d bytes", LineMax)}}
 	}
-	if o.lines <= linesMax {
+	if o.lines <= LinesMax {
 		o.lines++
 		o.bytes += len(line)
-		if o.lines > linesMax || o.bytes > bytesMax {
-			o.lines = linesMax + 1
+		if o.lines > LinesMax || o.bytes > bytesMax {
+			o.lines = LinesMax + 1
 			f = warning(fmt.Sprintf("more than %d lines or %d bytes: what comes now is in the log of the machine alone",
-				linesMax, bytesMax))
+				LinesMax, bytesMax))
 		}
-		o.append(told{at, f})
+		o.append(Told{at, f})
 	}
 	if o.ready != "" && strings.Contains(text, o.ready) {
 		o.ready = ""
-		o.append(told{at, nodes.Fact{Name: nodes.FactReady}})
+		o.append(Told{at, nodes.Fact{Name: nodes.FactReady}})
 	}
 }
 
@@ -148,13 +149,13 @@ func (o *output) tellLine(at int64, line []byte, cut bool) {
 func (o *output) tell(f nodes.Fact) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.append(told{monotonic(), f})
+	o.append(Told{o.clock(), f})
 }
 
 // warn tells a line of the harness's own.
 func (o *output) warn(text string) { o.tell(warning(text)) }
 
-func (o *output) append(t told) {
+func (o *output) append(t Told) {
 	o.queue = append(o.queue, t)
 	o.more.Signal()
 }
@@ -173,7 +174,7 @@ func (o *output) send() {
 		o.mu.Unlock()
 		for len(some) > 0 {
 			n := min(len(some), 256) // A message stays small.
-			o.say(word{Told: some[:n]})
+			o.tells(some[:n])
 			some = some[n:]
 		}
 		if over {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package supervisor
 
 import (
 	"fmt"
@@ -19,27 +19,27 @@ const (
 )
 
 // watch waits until the program is ready, and says so. A line of its output is waited for where that is read.
-func (p *program) watch() {
-	r := p.spec.Ready
+func (s *Supervisor) watch() {
+	r := s.Program.Ready
 	switch {
 	case r.Log != "":
 	case r.Port != 0:
-		p.look(lookEvery, func() bool { return listening(r.Port) })
+		s.look(lookEvery, func() bool { return listening(r.Port) })
 	case r.File != "":
-		p.look(lookEvery, func() bool { return p.stale.differs(r.File) })
+		s.look(lookEvery, func() bool { return s.stale.differs(r.File) })
 	case len(r.Command) > 0:
-		p.look(runEvery, func() bool { return p.succeeds(r.Command) })
+		s.look(runEvery, func() bool { return s.succeeds(r.Command) })
 	default:
-		p.ready()
+		s.ready()
 	}
 }
 
 // look looks until there is something to be seen. It ends with the process at the latest.
-func (p *program) look(every time.Duration, seen func() bool) {
-	for p.still() || !seen() {
+func (s *Supervisor) look(every time.Duration, seen func() bool) {
+	for s.still() || !seen() {
 		time.Sleep(every)
 	}
-	p.ready()
+	s.ready()
 }
 
 // version is what tells a file from the one that is there later by the same name.
@@ -81,13 +81,13 @@ func listening(port int) bool {
 }
 
 // succeeds runs a command on the machine and reports whether its status is 0. One that cannot be run is told of once.
-func (p *program) succeeds(command []string) bool {
+func (s *Supervisor) succeeds(command []string) bool {
 	// Not on the disk: while one hangs, this process could do nothing else than wait for the start.
-	pid, ended, err := p.start(command, "/", nil)
+	pid, ended, err := s.start(command, "/", nil)
 	if err != nil {
-		if !p.warned {
-			p.warned = true
-			p.out.warn("the command that is to find out whether it is ready cannot be started: " + err.Error())
+		if !s.warned {
+			s.warned = true
+			s.out.warn("the command that is to find out whether it is ready cannot be started: " + err.Error())
 		}
 		return false
 	}
