@@ -20,7 +20,7 @@ const (
 
 // watch waits until the program is ready, and says so. A line of its output is waited for where that is read.
 func (s *Supervisor) watch() {
-	r := s.Program.Ready
+	r := s.config.Program.Ready
 	switch {
 	case r.Log != "":
 	case r.Port != 0:

@@ -41,7 +41,7 @@ type Told struct {
 
 // Supervisor looks after a program.
 type Supervisor struct {
-	Config
+	config Config
 	out    *output
 	syslog *syslog
 
@@ -57,7 +57,7 @@ type Supervisor struct {
 
 // New makes the supervisor of this process, in a room that is furnished. From now on it is where daemons log.
 func New(c Config) (*Supervisor, error) {
-	s := &Supervisor{Config: c, out: newOutput(&c), waiting: map[int]chan unix.WaitStatus{}}
+	s := &Supervisor{config: c, out: newOutput(&c), waiting: map[int]chan unix.WaitStatus{}}
 	s.released = sync.NewCond(&s.mu)
 	var err error
 	s.syslog, err = listenSyslog(s.out)
@@ -75,14 +75,14 @@ func (s *Supervisor) Run(wrong error) (at int64, end string) {
 	} else {
 		end = inWords(<-ended)
 	}
-	at = s.Clock()
+	at = s.config.Clock()
 	s.mu.Lock()
 	s.pid = 0
 	s.mu.Unlock()
 	_ = unix.Kill(-1, unix.SIGKILL) // What it left behind would run without anybody who looks after it.
 	s.syslog.end()
 	s.out.drain()
-	s.Log.note(s.Now(), end)
+	s.config.Log.note(s.config.Now(), end)
 	return at, end
 }
 
@@ -93,9 +93,9 @@ func (s *Supervisor) begin() (ended chan unix.WaitStatus, err error) {
 		return nil, err
 	}
 	defer write.Close()
-	s.stale = versionOf(s.Program.Ready.File)
-	s.Log.note(s.Now(), strings.Join(s.Program.Command, " "))
-	pid, ended, err := s.start(s.Program.Command, room.Disk, write)
+	s.stale = versionOf(s.config.Program.Ready.File)
+	s.config.Log.note(s.config.Now(), strings.Join(s.config.Program.Command, " "))
+	pid, ended, err := s.start(s.config.Program.Command, room.Disk, write)
 	if err != nil {
 		read.Close()
 		return nil, err
@@ -216,13 +216,13 @@ func (s *Supervisor) Dismiss() {
 
 // askToEnd is called with the lock.
 func (s *Supervisor) askToEnd() {
-	ask, name := StopSignal(s.Program)
+	ask, name := StopSignal(s.config.Program)
 	_ = unix.Kill(s.pid, ask) // It is not reaped yet, or its end is known: Run waits for this lock.
 	time.AfterFunc(Grace, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pid != 0 {
-			s.Log.note(s.Now(), fmt.Sprintf("has not ended within %s of %s, and is killed", Grace, name))
+			s.config.Log.note(s.config.Now(), fmt.Sprintf("has not ended within %s of %s, and is killed", Grace, name))
 			_ = unix.Kill(-1, unix.SIGKILL)
 		}
 	})
