@@ -271,6 +271,7 @@
         this.y += Math.max(1, lanes.length) * (height + 1);
       }
       const down = list(m.states).filter((s) => s.value !== 'up');
+      this.y = Math.max(this.y, begin + (down.length ? 26 : 18)); // Room for its name, and for why it is down.
       for (const s of down) {
         const x1 = Math.max(gutter, this.x(s.from)), x2 = Math.min(this.width() - right, this.x(s.until));
         if (x2 > x1) this.body.append(make('rect', { x: x1, y: begin + 8, width: x2 - x1, height: this.y - begin - 8, fill: 'var(--violation)', opacity: 0.09, 'pointer-events': 'none' }));
