@@ -86,10 +86,11 @@ func (b *box) listed() (lines []machineLine) {
 	return lines
 }
 
-// letGo ends a hold by Ctrl-C.
+// letGo ends a hold as Ctrl-C does, and as timeout does, which signals both its child and its group: that is one signal.
 func (d *drill) letGo() {
 	d.Helper()
 	d.must(unix.Kill(d.Process.Pid, unix.SIGINT))
+	d.must(unix.Kill(d.Process.Pid, unix.SIGTERM))
 	d.ends(statusPass, statusUnclear)
 	d.says("held, seed 1, is held at ", " exec nas-a -- ip addr", "the quiet phase goes on to its end", "1 scenario, 1 play")
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -211,6 +212,9 @@ func parseSeed(text string) (uint64, error) {
 	return n, nil
 }
 
+// twin is how soon after an interrupt another one is the same: timeout and its like signal both their child and its group.
+const twin = 100 * time.Millisecond
+
 // interruptible returns a context that ends with the first interrupt, unless one of instead says that this has ended something
 // else; the second one ends the process at once.
 func interruptible(parent context.Context, stderr io.Writer, instead ...func() bool) (context.Context, context.CancelFunc) {
@@ -232,8 +236,12 @@ func interruptible(parent context.Context, stderr io.Writer, instead ...func() b
 		case <-ctx.Done():
 			return
 		}
-		<-signals
-		os.Exit(statusInterrupted)
+		first := time.Now() //nolint:forbidigo // Signals come in life.
+		for range signals {
+			if time.Since(first) > twin { //nolint:forbidigo // As above.
+				os.Exit(statusInterrupted)
+			}
+		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
