@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"firedrill/sim/kernel"
+	"firedrill/sim/kernel/door"
 )
 
 // noRun is what there is to say when nothing is up.
@@ -53,7 +53,7 @@ is no such run or machine.`,
 			if err != nil {
 				return err
 			}
-			status, err := r.Exec(&kernel.Errand{Play: play, Machine: args[0], Command: args[1:],
+			status, err := r.Exec(&door.Errand{Play: play, Machine: args[0], Command: args[1:],
 				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 			if err != nil || status != statusPass {
 				return &exit{status, err}
@@ -67,12 +67,12 @@ is no such run or machine.`,
 }
 
 // findMachine finds the one run and play that has a machine. Of several, which says the one that is meant: PID, or PID/PLAY.
-func findMachine(machine, which string) (*kernel.Running, int, error) {
-	runs, err := kernel.Runs()
+func findMachine(machine, which string) (*door.Running, int, error) {
+	runs, err := door.Runs()
 	if len(runs) == 0 {
 		return nil, 0, errors.Join(errors.New(noRun), err)
 	}
-	var found *kernel.Running
+	var found *door.Running
 	var number int
 	var matches, plays, machines []string
 	for _, r := range runs {
@@ -107,7 +107,7 @@ func findMachine(machine, which string) (*kernel.Running, int, error) {
 }
 
 // playName is how --run means a play: its run, and its number where that has several.
-func playName(r *kernel.Running, p *kernel.Play) string {
+func playName(r *door.Running, p *door.Play) string {
 	if len(r.Plays) == 1 {
 		return fmt.Sprint(r.Pid)
 	}
@@ -119,7 +119,7 @@ func completeMachines(_ *cobra.Command, args []string, word string) ([]string, c
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	runs, _ := kernel.Runs() // Of those that answer.
+	runs, _ := door.Runs() // Of those that answer.
 	var words []string
 	for _, r := range runs {
 		for _, p := range r.Plays {

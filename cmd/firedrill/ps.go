@@ -15,7 +15,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/reports"
-	"firedrill/sim/kernel"
+	"firedrill/sim/kernel/door"
 )
 
 func newPs() *cobra.Command {
@@ -28,7 +28,7 @@ of each with their state, kind, process and addresses. Root sees those of every
 user. The process is that of the machine's software, with its number here.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			runs, err := kernel.Runs()
+			runs, err := door.Runs()
 			if err != nil {
 				err = &exit{statusFault, err}
 			}
@@ -53,7 +53,7 @@ user. The process is that of the machine's software, with its number here.`,
 }
 
 // tellRun prints a run: a line for each play, and a table of its machines.
-func tellRun(out *bufio.Writer, r *kernel.Running) {
+func tellRun(out *bufio.Writer, r *door.Running) {
 	whose := ""
 	if r.User != os.Geteuid() {
 		whose = fmt.Sprintf(" of user %d", r.User)
@@ -77,7 +77,7 @@ func tellRun(out *bufio.Writer, r *kernel.Running) {
 }
 
 // tellMachines prints a table. The last column is wrapped, so that all fits a terminal.
-func tellMachines(out *bufio.Writer, machines []kernel.Standing) {
+func tellMachines(out *bufio.Writer, machines []door.Standing) {
 	rows := [][]string{{"MACHINE", "STATE", "KIND", "PID", "ADDRESSES"}}
 	for _, m := range machines {
 		pid := "-"
@@ -124,7 +124,7 @@ type machineLine struct {
 	Addresses map[string][]string `json:"addresses,omitempty"` // by segment
 }
 
-func tellLines(out *bufio.Writer, runs []*kernel.Running) error {
+func tellLines(out *bufio.Writer, runs []*door.Running) error {
 	to := json.NewEncoder(out)
 	for _, r := range runs {
 		for _, p := range r.Plays {

@@ -19,6 +19,7 @@ import (
 	"firedrill/scenarios"
 	"firedrill/sim"
 	"firedrill/sim/kernel"
+	"firedrill/sim/kernel/door"
 	"firedrill/sim/virtual"
 )
 
@@ -159,8 +160,8 @@ func (o *options) chooseWorld(c *cobra.Command) error {
 		if !c.Flags().Changed("jobs") {
 			o.jobs = 1 // Side by side, plays would make each other late.
 		}
-		if o.hold {
-			if err := kernel.PassKeys(); err != nil {
+		if o.hold && !kernel.Inside() {
+			if err := door.PassKeys(); err != nil {
 				return &exit{statusFault, err}
 			}
 		}

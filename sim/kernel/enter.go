@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"firedrill/sim/kernel/door"
 	"firedrill/sim/kernel/room"
 )
 
@@ -63,16 +64,16 @@ func spawn(args []string) (status int, err error) {
 		return 0, err
 	}
 	defer ours.Close()
-	door, err := openDoor()
+	callers, err := door.Open()
 	if err != nil {
 		return 0, err
 	}
-	defer door.Close()
+	defer callers.Close()
 	c := exec.Command("/proc/self/exe", args...)
 	c.Args[0] = os.Args[0]
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), roleKey+"="+roleTree)
-	c.ExtraFiles = []*os.File{lifeline, door}
+	c.ExtraFiles = []*os.File{lifeline, callers}
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS,
@@ -87,7 +88,7 @@ func spawn(args []string) (status int, err error) {
 		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err, "/proc/sys"))
 	}
 	lifeline.Close()
-	door.Close()
+	callers.Close()
 	var last atomic.Int64
 	go func() {
 		for s := range signals {
@@ -180,12 +181,7 @@ func inhabit() error {
 	if err := preflight(); err != nil {
 		return err
 	}
-	door, err := packets(doorFD)
-	if err != nil {
-		return fmt.Errorf("take over the door: %w", err)
-	}
-	go behindDoor.receive(door)
-	return nil
+	return reception.Receive(doorFD)
 }
 
 // preflight tries what every machine needs.

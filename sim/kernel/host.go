@@ -16,6 +16,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/door"
 	"firedrill/sim/kernel/env"
 	"firedrill/sim/kernel/room"
 	"firedrill/sim/kernel/supervisor"
@@ -31,7 +32,7 @@ func Host(kinds ...*nodes.Kind) {
 	switch os.Getenv(roleKey) {
 	case roleHost:
 	case roleCompany:
-		keepCompany()
+		door.KeepCompany()
 	default:
 		return
 	}

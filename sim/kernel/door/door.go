@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package door
 
 import (
 	"crypto/rand"
@@ -31,8 +31,8 @@ const doorPrefix = "@firedrill/"
 // messageLimit bounds a message, in bytes: a command with its arguments, as a rule.
 const messageLimit = 64 << 10
 
-// patience is how long the other side of a door may take to say what it has to say.
-const patience = 5 * time.Second
+// Patience is how long the other side of a door may take to say what it has to say.
+const Patience = 5 * time.Second
 
 // request is what a caller says first.
 type request struct {
@@ -58,8 +58,9 @@ type answer struct {
 	Status  int       `json:"status,omitempty"` // of the command
 }
 
-// openDoor listens for callers, and hands those who may come in to the process that gets the file.
-func openDoor() (theirs *os.File, err error) {
+// Open listens for callers for as long as this process lives, and hands those who may come in to the process that gets
+// the file.
+func Open() (theirs *os.File, err error) {
 	name := fmt.Sprintf("%s%d/%d/%s", doorPrefix, os.Geteuid(), os.Getpid(), rand.Text())
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: name, Net: "unixpacket"})
 	if err != nil {

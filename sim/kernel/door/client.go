@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package door
 
 import (
 	"errors"
@@ -96,7 +96,7 @@ func lookInto(name string) (*Running, error) {
 	}
 	defer c.Close()
 	r := &Running{Pid: pid, User: user, door: name}
-	if err := errors.Join(c.SetDeadline(time.Now().Add(2*patience)), say(c, request{})); err != nil {
+	if err := errors.Join(c.SetDeadline(time.Now().Add(2*Patience)), say(c, request{})); err != nil {
 		return nil, err
 	}
 	for {

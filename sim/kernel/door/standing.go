@@ -1,4 +1,7 @@
-package kernel
+// Package door lets others on this system look into a run of the kernel world that is up, and run commands on its
+// machines: callers find the doors of runs, the process outside of a run's namespaces lets in those who may, and the one
+// inside answers for its house.
+package door
 
 import (
 	"os"
@@ -19,7 +22,7 @@ type Running struct {
 // Play is a world that is up.
 type Play struct {
 	Number   int           `json:"number"` // counted from 1 in its command
-	Title    string        `json:"title"`  // see World.Title
+	Title    string        `json:"title"`  // of what is played
 	Seed     uint64        `json:"seed"`
 	At       time.Duration `json:"at"` // true time since its start
 	Held     bool          `json:"held"`

@@ -1,11 +1,19 @@
 //go:build !linux
 
-package kernel
+package door
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// errElsewhere is what all that can fail says here.
+var errElsewhere = fmt.Errorf("the kernel world is played on Linux, and this is %s", runtime.GOOS)
 
 // Runs returns an error: nothing is played in the kernel world here.
 func Runs() ([]*Running, error) { return nil, errElsewhere }
 
-// PassKeys does nothing: Enter will say why.
+// PassKeys does nothing: whoever enters the kernel world is told why that cannot be.
 func PassKeys() error { return nil }
 
 // Exec returns an error.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package door
 
 import (
 	"fmt"
@@ -57,10 +57,10 @@ func foreground(terminal *os.File) bool {
 
 // PassKeys makes standard input a pipe, where it is a terminal, for the process that Enter starts: that one is not the terminal's
 // foreground job, and would be stopped if it read what is typed. This process does so, as long as its job is in the foreground.
-// It is called before Enter, and does nothing inside of the tree.
+// It is called before Enter, and not inside of the tree.
 func PassKeys() error {
 	keys := os.Stdin
-	if Inside() || !isTerminal(keys) {
+	if !isTerminal(keys) {
 		return nil
 	}
 	read, write, err := os.Pipe()

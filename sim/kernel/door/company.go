@@ -1,6 +1,6 @@
 //go:build linux
 
-package kernel
+package door
 
 import (
 	"encoding/gob"
@@ -28,9 +28,20 @@ const (
 	softFD    = 5 // the machine's process
 )
 
-// keepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how
+// company is what a process is told that starts a command on a machine and stays with it.
+type company struct {
+	Machine     string
+	Hosts       []string
+	Command     []string
+	Environment []string
+	Terminal    bool
+	Join        bool // there is a process whose namespaces are entered
+	Program     bool // and it looks after a program
+}
+
+// KeepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how
 // the command ended, and ends with it whatever the command started. When its caller is gone the command ends as well.
-func keepCompany() {
+func KeepCompany() {
 	// Nor is what the harness was started with for the command.
 	if err := unix.CloseRange(callerFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		os.Exit(1)
