@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"firedrill/reports"
 	"firedrill/scenarios"
@@ -127,6 +128,29 @@ func TestComparisonInDoubt(t *testing.T) {
 	c.AddKernel(played(expect.HazardSeen, 15))
 	if c.Agreement != reports.Differs {
 		t.Errorf("with a play that differs it %s", c.Agreement)
+	}
+}
+
+// The last line of a comparison says what there is to say, and no more.
+func TestComparedLast(t *testing.T) {
+	agrees := reports.NewComparison("x/long", 1)
+	seeds(agrees)
+	agrees.AddKernel(played(expect.Pass, 15))
+	for _, test := range []struct {
+		all         []*reports.Comparison
+		interrupted bool
+		want        string
+	}{
+		{nil, true, "0 cases compared in 2.0s, interrupted\n"},
+		{[]*reports.Comparison{agrees}, true, "1 case compared in 2.0s, interrupted: 1 agrees\n"},
+		{[]*reports.Comparison{agrees}, false, "1 case compared in 2.0s: 1 agrees\n"},
+	} {
+		var text bytes.Buffer
+		out := reports.NewText(&text, false)
+		out.Compared(test.all, 2*time.Second, test.interrupted)
+		if err := out.Flush(); err != nil || text.String() != test.want {
+			t.Errorf("%q, %v; want %q", text.String(), err, test.want)
+		}
 	}
 }
 

@@ -170,5 +170,8 @@ func (t *Text) Compared(all []*Comparison, took time.Duration, interrupted bool)
 	if interrupted {
 		end = ", interrupted"
 	}
-	fmt.Fprintf(t.out, "%s compared in %.1fs%s: %s\n", number(len(all), "case"), took.Seconds(), end, strings.Join(words, ", "))
+	if len(words) > 0 {
+		end += ": " + strings.Join(words, ", ")
+	}
+	fmt.Fprintf(t.out, "%s compared in %.1fs%s\n", number(len(all), "case"), took.Seconds(), end)
 }
