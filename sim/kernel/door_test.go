@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func (c *called) hear() (a answer, file *os.File, err error) {
 // ordered is a command that somebody wants on a machine.
 type ordered struct {
 	*called
-	out   bytes.Buffer
+	said  said
 	shown chan struct{} // closed when no more will be written
 	end   chan answer
 }
@@ -130,7 +131,7 @@ func (h *hall) order(machine string, command ...string) *ordered {
 	o.say(request{command, h.number, machine}, int(null.Fd()), int(write.Fd()), int(write.Fd()))
 	go func() {
 		defer close(o.shown)
-		_, _ = io.Copy(&o.out, read)
+		_, _ = io.Copy(&o.said, read)
 		read.Close()
 	}()
 	go func() {
@@ -141,6 +142,31 @@ func (h *hall) order(machine string, command ...string) *ordered {
 		o.end <- a
 	}()
 	return o
+}
+
+// said is what a command has written so far.
+type said struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text = append(s.text, b...)
+	return len(b), nil
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.text)
+}
+
+// shows lets the world go on until the command has written this.
+func (h *hall) shows(o *ordered, text string) {
+	h.t.Helper()
+	h.until(text, func() bool { return o.said.String() == text })
 }
 
 // answered lets the world go on until the command has ended.
@@ -155,7 +181,7 @@ func (h *hall) answered(o *ordered) (a answer, said string) {
 		}
 	})
 	h.until("its last word", func() bool { return isClosed(o.shown) })
-	return a, o.out.String()
+	return a, o.said.String()
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -243,7 +269,7 @@ func TestCommandEndsWithItsMachine(t *testing.T) {
 			h.until("it", ready(h, "one", 1))
 			// What it starts is in a session of its own, and holds the output open for as long as it lives.
 			o := h.order(x.machine, "sh", "-c", "setsid sleep 1000 & echo up; sleep 1000")
-			h.must(h.Run(h.Now() + 200*time.Millisecond))
+			h.shows(o, "up\n")
 			x.end(h, h.Machine(x.machine))
 			limit := time.After(5 * time.Second)
 			if strings.HasPrefix(name, "power") || name == "crash" {
@@ -280,7 +306,7 @@ func TestCommandLeavesNothing(t *testing.T) {
 				h.until("it", ready(h, "one", 1))
 				o := h.order(machine, "sh", "-c", "echo up; "+x.command)
 				if x.hangUp {
-					h.must(h.Run(h.Now() + 200*time.Millisecond))
+					h.shows(o, "up\n")
 					h.must(o.CloseWrite())
 				}
 				// The output ends when nobody can write to it any more.
@@ -312,12 +338,12 @@ func TestStatusOfACommand(t *testing.T) {
 		{[]string{"/nosuch"}, 0, 127, "one: /nosuch: no such file or directory"},
 		{[]string{"/etc/passwd"}, 0, 126, "one: /etc/passwd: permission denied"},
 		{[]string{"/"}, 0, 126, "one: /: is a directory"},
-		{[]string{"sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.01; done"}, unix.SIGTERM, 9, ""},
-		{[]string{"sleep", "1000"}, unix.SIGINT, 130, ""},
+		{[]string{"sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done"}, unix.SIGTERM, 9, ""},
+		{[]string{"sh", "-c", "echo up; exec sleep 1000"}, unix.SIGINT, 130, ""},
 	} {
 		o := h.order("one", x.command...)
 		if x.signal != 0 {
-			h.must(h.Run(h.Now() + 200*time.Millisecond))
+			h.shows(o, "up\n")
 			o.say(follow{x.signal})
 		}
 		if a, _ := h.answered(o); a.Status != x.status || a.Error != x.says {
@@ -449,8 +475,8 @@ func TestCommandBesideAProgram(t *testing.T) {
 			t.Errorf("stands still %t: want\n%s, have %+v\n%s", still, want, a, said)
 		}
 	}
-	o := h.order("one", "sleep", "1000")
-	h.must(h.Run(h.Now() + 200*time.Millisecond))
+	o := h.order("one", "sh", "-c", "echo up; exec sleep 1000")
+	h.shows(o, "up\n")
 	if !h.Machine("one").Resume() || !h.Machine("one").Crash() {
 		t.Error("it does not crash")
 	}

@@ -189,7 +189,7 @@ func TestNeverReady(t *testing.T) {
 			}
 			begin := time.Now()
 			h.must(h.Close())
-			if took := time.Since(begin); took > time.Second {
+			if took := time.Since(begin); took > 10*time.Second { // Of what would take 100.
 				t.Errorf("the end took %s", took)
 			}
 		})
