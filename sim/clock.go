@@ -19,8 +19,8 @@ type Clock struct {
 	still  bool          // suspended
 	slept  time.Duration // true time lost in suspension: the wall clock goes on
 
-	// Changed is called after a change of the rate, so that whoever waits for a local time can set the timer anew. It is the
-	// world's.
+	// Changed is called after a change of the rate, and after Wake, so that whoever waits for a local time can set the timer
+	// anew. It is the world's.
 	Changed func()
 	// Moved is called after any change: of the rate, of the wall clock, and at boot, suspension and wake. It is the world's.
 	Moved func()
@@ -112,6 +112,12 @@ func (c *Clock) Step(offset time.Duration) {
 	c.moved()
 }
 
+func (c *Clock) changed() {
+	if c.Changed != nil {
+		c.Changed()
+	}
+}
+
 func (c *Clock) moved() {
 	if c.Moved != nil {
 		c.Moved()
@@ -122,9 +128,7 @@ func (c *Clock) moved() {
 func (c *Clock) SetDrift(t time.Duration, d nodes.Drift) {
 	c.settle(t)
 	c.drift = d
-	if c.Changed != nil {
-		c.Changed()
-	}
+	c.changed()
 	c.moved()
 }
 
@@ -146,6 +150,7 @@ func (c *Clock) Wake(t time.Duration) {
 		c.since = t
 	}
 	c.still = false
+	c.changed()
 	c.moved()
 }
 

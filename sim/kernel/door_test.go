@@ -355,7 +355,7 @@ func TestStatusOfACommand(t *testing.T) {
 // Whoever asks what is up is told so, with the processes.
 func TestWhatIsUp(t *testing.T) {
 	h := newHall(t, "one", "two")
-	h.machine("one").config = &beaconConfig{Address: "10.0.0.40/24"}
+	h.machine("one").Config = &beaconConfig{Address: "10.0.0.40/24"}
 	h.Title, h.Held = "halls", true
 	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
 	h.Machine("two").Crash()

@@ -100,11 +100,11 @@ func (l *lobby) Plays(tell func(door.Play, []*os.File) error) error {
 func (w *World) standing() (p door.Play, processes []*os.File) {
 	p = door.Play{Number: w.number, Title: w.Title, Seed: w.seed, At: w.Now(), Held: w.Held}
 	for _, m := range w.machines {
-		s := door.Standing{Name: m.name, State: m.State()}
-		if m.kind != nil {
-			s.Kind = m.kind.Name
+		s := door.Standing{Name: m.Name(), State: m.State()}
+		if m.Kind() != nil {
+			s.Kind = m.Kind().Name
 		}
-		for _, i := range m.specs {
+		for _, i := range m.Interfaces() {
 			for _, a := range m.Addresses(i.Segment) {
 				i.Address = netip.PrefixFrom(a, i.Address.Bits())
 				s.Addresses = append(s.Addresses, i)
@@ -164,16 +164,16 @@ func (w *World) way(name string) (*door.Way, error) {
 	if m == nil {
 		var names []string
 		for _, o := range w.machines {
-			names = append(names, o.name)
+			names = append(names, o.Name())
 		}
 		return nil, fmt.Errorf("no machine %q; the machines are %s", name, strings.Join(names, ", "))
 	}
 	l := m.life
 	switch {
-	case !m.on:
-		return nil, fmt.Errorf("%s is powered off: nothing runs there", m.name)
+	case !m.On():
+		return nil, fmt.Errorf("%s is powered off: nothing runs there", m.Name())
 	case l == nil || l.own == nil || m.process != nil && !m.process.ready:
-		return nil, fmt.Errorf("%s is coming up; try again in a moment", m.name)
+		return nil, fmt.Errorf("%s is coming up; try again in a moment", m.Name())
 	}
 	process, err := m.process.open()
 	if err != nil {
@@ -184,7 +184,7 @@ func (w *World) way(name string) (*door.Way, error) {
 		process.Close()
 		return nil, err
 	}
-	return &door.Way{Machine: m.name, Hosts: m.hosts(), Environment: m.surroundings(), Network: network, Process: process,
+	return &door.Way{Machine: m.Name(), Hosts: m.hosts(), Environment: m.surroundings(), Network: network, Process: process,
 		Program: m.runsProgram(), Down: l.down}, nil
 }
 
@@ -193,5 +193,5 @@ func (m *machine) surroundings() []string {
 	if !m.runsProgram() {
 		return room.Environment(nil)
 	}
-	return room.Environment(m.kind.Program(m.config).Environment)
+	return room.Environment(m.Kind().Program(m.Config).Environment)
 }

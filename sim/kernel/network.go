@@ -21,13 +21,13 @@ func (w *World) Capture(take func(segment string, at time.Duration, frame []byte
 
 // reachableVia reports whether all three parts of a routed way are open.
 func (w *World) reachableVia(path sim.Segment, from, to *machine) bool {
-	if !w.network.Reachable(path.Name, from.name, to.name) {
+	if !w.network.Reachable(path.Name, from.Name(), to.Name()) {
 		return false
 	}
 	for _, enter := range path.Joins {
 		for _, exit := range path.Joins {
-			if enter != exit && w.network.Reachable(enter, from.name, path.Name) && !from.unplugged[enter] &&
-				w.network.Reachable(exit, path.Name, to.name) && !to.unplugged[exit] {
+			if enter != exit && w.network.Reachable(enter, from.Name(), path.Name) && !from.Unplugged(enter) &&
+				w.network.Reachable(exit, path.Name, to.Name()) && !to.Unplugged(exit) {
 				return true
 			}
 		}
@@ -39,7 +39,7 @@ func (w *World) reachableVia(path sim.Segment, from, to *machine) bool {
 func (w *World) owner(segment string, address netip.Addr) string {
 	for _, m := range w.machines {
 		if slices.Contains(m.Addresses(segment), address) {
-			return m.name
+			return m.Name()
 		}
 	}
 	return ""

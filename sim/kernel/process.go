@@ -44,11 +44,11 @@ type process struct {
 func (p *process) start(b birth) error {
 	m := p.m
 	// Other worlds of this process may have machines of this name, and it must never look into what it serves itself.
-	at, err := os.MkdirTemp(room.Store, fmt.Sprintf("%s-%d-", m.name, b.Birth))
+	at, err := os.MkdirTemp(room.Store, fmt.Sprintf("%s-%d-", m.Name(), b.Birth))
 	if err != nil {
 		return err
 	}
-	mount, err := disk.New(m.disk, &m.w.mu, at, disk.Options{Scale: m.w.scale})
+	mount, err := disk.New(m.Disk(), &m.w.mu, at, disk.Options{Scale: m.w.scale})
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *process) spawn(b birth) (*line, *exec.Cmd, error) {
 	}
 	defer theirs.Close()
 	c := exec.Command("/proc/self/exe")
-	c.Args = []string{os.Args[0], "machine", p.m.name} // For ps; Host reads no arguments.
+	c.Args = []string{os.Args[0], "machine", p.m.Name()} // For ps; Host reads no arguments.
 	c.Env = hostEnvironment()
 	c.ExtraFiles = []*os.File{theirs}
 	if p.program {
@@ -151,7 +151,7 @@ func (p *process) heard(w *word) {
 	at := p.when(w.At)
 	switch {
 	case w.Failed != "":
-		m.w.fail(fmt.Errorf("machine %s: %s", m.name, w.Failed))
+		m.w.fail(fmt.Errorf("machine %s: %s", m.Name(), w.Failed))
 	case w.Ready:
 		p.ready = true
 		if p.l.lit {
@@ -166,22 +166,22 @@ func (p *process) heard(w *word) {
 			m.bind(w.Bound.Segment, a, w.Bound.Bound)
 		}
 	case w.Halt:
-		m.halt(w.Reboot)
+		m.Halt(w.Reboot)
 	case w.Stopped != nil:
-		m.noteAt(at, nodes.Fact{Name: sim.FactStopped, Value: *w.Stopped})
+		m.NoteAt(at, nodes.Fact{Name: sim.FactStopped, Value: *w.Stopped})
 		if !p.gone {
-			m.stop(softwareStopped)
+			m.Ended(sim.StateStopped)
 		}
 	case w.Told != nil:
 		for _, t := range w.Told {
 			if !p.gone {
-				m.noteAt(p.when(t.At), t.Fact)
+				m.NoteAt(p.when(t.At), t.Fact)
 			}
 		}
 	case w.Fact != nil:
-		m.noteAt(at, *w.Fact)
+		m.NoteAt(at, *w.Fact)
 		if w.Panicked != nil && !p.gone {
-			m.stop(softwareStopped)
+			m.Ended(sim.StateStopped)
 		}
 	}
 }
@@ -198,9 +198,9 @@ func (p *process) died() {
 	if text := p.tail.String(); text != "" {
 		f.Attrs = []nodes.Attr{{Key: "output", Value: text}}
 	}
-	m.note(f)
+	m.Note(f)
 	if !p.gone {
-		m.stop(softwareCrashed)
+		m.Ended(sim.StateCrashed)
 	}
 }
 
@@ -208,7 +208,7 @@ func (p *process) died() {
 func (p *process) begin() {
 	if p.ready && !p.begun && !p.gone {
 		p.begun = true
-		p.setClock(p.m.clock.State())
+		p.setClock(p.m.Clock().State())
 		p.order(order{Go: true, Epoch: p.m.w.epoch.Load()})
 	}
 }
@@ -254,7 +254,7 @@ func (p *process) dismiss() bool {
 func (p *process) kill() {
 	p.gone = true
 	if p.cmd != nil {
-		if p.m.on { // Its kernel lives on, and has what it wrote.
+		if p.m.On() { // Its kernel lives on, and has what it wrote.
 			p.mount.Drop()
 		} else {
 			p.mount.Cut()

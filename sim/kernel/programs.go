@@ -17,11 +17,11 @@ import (
 )
 
 // runsProgram reports whether the machine's software is one that nobody here wrote.
-func (m *machine) runsProgram() bool { return m.kind != nil && m.kind.Program != nil }
+func (m *machine) runsProgram() bool { return m.Kind() != nil && m.Kind().Program != nil }
 
 // sayProgram tells a process what program to run, and where its output goes.
 func (m *machine) sayProgram(b *birth) error {
-	program := m.kind.Program(m.config)
+	program := m.Kind().Program(m.Config)
 	if stop, name := supervisor.StopSignal(&program); stop == 0 {
 		return fmt.Errorf("want a stop signal such as TERM or INT, have %q", name)
 	}
@@ -35,7 +35,7 @@ func (m *machine) sayProgram(b *birth) error {
 			return err
 		}
 	}
-	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory-", m.name, b.Birth))
+	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory-", m.Name(), b.Birth))
 	return err
 }
 
@@ -62,7 +62,7 @@ func (m *machine) forget(l *life) {
 	}
 	if err := errors.Join(unix.Unmount(l.memory, unix.MNT_DETACH), os.Remove(l.memory)); err != nil {
 		m.w.mu.Lock()
-		m.w.fail(fmt.Errorf("machine %s: %w", m.name, err))
+		m.w.fail(fmt.Errorf("machine %s: %w", m.Name(), err))
 		m.w.mu.Unlock()
 	}
 }
@@ -73,9 +73,9 @@ func (m *machine) hosts() []string {
 	var lines []string
 	for _, o := range m.w.machines {
 		var near, far []string
-		for _, i := range o.specs {
-			line := i.Address.Addr().String() + " " + o.name
-			if slices.ContainsFunc(m.specs, func(own sim.Interface) bool { return own.Segment == i.Segment }) {
+		for _, i := range o.Interfaces() {
+			line := i.Address.Addr().String() + " " + o.Name()
+			if slices.ContainsFunc(m.Interfaces(), func(own sim.Interface) bool { return own.Segment == i.Segment }) {
 				near = append(near, line)
 			} else {
 				far = append(far, line)
@@ -129,7 +129,7 @@ func (w *World) keepLogs() {
 		if err != nil {
 			text = append(text, err.Error()...)
 		}
-		w.logs[m.name] = text
+		w.logs[m.Name()] = text
 		m.log.Close()
 	}
 }

@@ -50,7 +50,7 @@ func (m *machine) watchAddresses(l *life) error {
 		m.w.mu.Lock()
 		defer m.w.mu.Unlock()
 		if !l.over {
-			m.w.fail(fmt.Errorf("machine %s: %w", m.name, err))
+			m.w.fail(fmt.Errorf("machine %s: %w", m.Name(), err))
 		}
 	})
 	return nil
@@ -107,7 +107,7 @@ func (w *watch) matters() bool { return !w.l.over && !w.m.w.leaving }
 
 // foreign reports whether the address is not the machine's own one on a segment.
 func (m *machine) foreign(segment string, a netip.Addr) bool {
-	return slices.ContainsFunc(m.specs, func(i sim.Interface) bool { return i.Segment == segment && i.Address.Addr() != a })
+	return slices.ContainsFunc(m.Interfaces(), func(i sim.Interface) bool { return i.Segment == segment && i.Address.Addr() != a })
 }
 
 // readAll notes what has changed since the last change that was told.
@@ -136,7 +136,7 @@ func (w *watch) readAll() error {
 	if !w.matters() {
 		return nil
 	}
-	for _, s := range m.specs {
+	for _, s := range m.Interfaces() {
 		for _, a := range slices.Clone(m.bound[s.Segment]) {
 			if !slices.Contains(have[s.Segment], a) {
 				m.bind(s.Segment, a, false)

@@ -133,7 +133,7 @@ func (w *World) Machine(name string) sim.Machine {
 
 func (w *World) machine(name string) *machine {
 	for _, m := range w.machines {
-		if m.name == name {
+		if m.Name() == name {
 			return m
 		}
 	}
@@ -162,7 +162,7 @@ func (w *World) Reachable(segment, from, to string) bool {
 			if w.reachableVia(s, a, b) {
 				return true
 			}
-		case w.network.Reachable(s.Name, from, to) && !a.unplugged[s.Name] && !b.unplugged[s.Name]:
+		case w.network.Reachable(s.Name, from, to) && !a.Unplugged(s.Name) && !b.Unplugged(s.Name):
 			return true
 		}
 	}
@@ -174,7 +174,7 @@ func (w *World) Owners(segment string, address netip.Addr) []string {
 	var names []string
 	for _, m := range w.machines {
 		if m.answers(segment, address) {
-			names = append(names, m.name)
+			names = append(names, m.Name())
 		}
 	}
 	return names
@@ -183,16 +183,18 @@ func (w *World) Owners(segment string, address netip.Addr) []string {
 // Record implements sim.World.
 func (w *World) Record(op nodes.Operation) {
 	if m := w.machine(w.lan.ServedBy(op.Local, op.Remote)); m != nil {
-		op.ServedBy, op.Role, op.Epoch = m.name, m.role.Value, m.role.Epoch
+		m.Sign(&op)
 	}
 	w.Enter(w.moment(w.Now()), op)
 }
 
 // Note implements sim.World.
-func (w *World) Note(f nodes.Fact) { w.note("", w.Now(), f) }
+func (w *World) Note(f nodes.Fact) { w.Add(w.Now(), "", f) }
 
-// note adds an event to the trace, and lets whoever waited for it act.
-func (w *World) note(machine string, at time.Duration, f nodes.Fact) { w.Add(w.moment(at), machine, f) }
+// Add implements sim.Surroundings: what comes later is not earlier in the trace.
+func (w *World) Add(at time.Duration, machine string, f nodes.Fact) {
+	w.Chronicle.Add(w.moment(at), machine, f)
+}
 
 // moment is the time for the trace of what happened at a time: what comes later is not earlier.
 func (w *World) moment(at time.Duration) time.Duration {
@@ -304,7 +306,7 @@ func (w *World) begin() {
 	w.epoch.Store(monotonic())
 	for _, m := range w.machines {
 		if m.life != nil {
-			m.switchOn()
+			m.Boot(nil)
 		}
 	}
 }
@@ -319,7 +321,8 @@ func (w *World) Close() error {
 	w.ended.Store(monotonic())
 	w.closed = true
 	for _, m := range w.machines {
-		m.end()
+		m.Retire()
+		m.Down()
 	}
 	w.mu.Unlock()
 	defer w.mu.Lock()

@@ -154,7 +154,7 @@ func lastTick(h *hall) time.Duration {
 func TestAStepActsBeforeTheSoftwareGoesOn(t *testing.T) {
 	h := newHall(t, "one")
 	m := h.machine("one")
-	m.config = &beaconConfig{Address: "10.0.0.40/24"}
+	m.Config = &beaconConfig{Address: "10.0.0.40/24"}
 	h.OnFact(func(e sim.Event) bool { return e.Name == nodes.FactRole }, func(sim.Event) { m.PowerOff() })
 	h.until("the role", func() bool { return h.noted("one", nodes.FactRole) == 1 })
 	h.must(h.Run(h.Now() + 200*time.Millisecond))
@@ -163,11 +163,41 @@ func TestAStepActsBeforeTheSoftwareGoesOn(t *testing.T) {
 	}
 }
 
+// A step that waits for a transition and takes the power ends with a machine that is off, and boots again as any other.
+func TestPowerGoesInATransition(t *testing.T) {
+	for name, x := range map[string]struct {
+		begin, act func(sim.Machine) bool
+		fact       string
+	}{
+		"pause":   {nil, sim.Machine.Pause, sim.FactPaused},
+		"suspend": {nil, sim.Machine.Suspend, sim.FactPaused},
+		"thaw":    {sim.Machine.Freeze, sim.Machine.Thaw, sim.FactResumed},
+		"crash":   {nil, sim.Machine.Crash, sim.FactCrashed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, "one")
+			m := h.machine("one")
+			h.until("it", ready(h, "one", 1))
+			if x.begin != nil {
+				x.begin(m)
+			}
+			h.OnFact(func(e sim.Event) bool { return e.Name == x.fact }, func(sim.Event) { m.PowerOff() })
+			if !x.act(m) || m.State() != sim.StateOff {
+				t.Errorf("is %s, want %s", m.State(), sim.StateOff)
+			}
+			m.Boot(nil)
+			h.until("its return", ready(h, "one", 2))
+			ticks := h.noted("one", "tick")
+			h.until("more ticks", func() bool { return h.noted("one", "tick") > ticks+1 })
+		})
+	}
+}
+
 // An address that software binds is the machine's until its power is lost, and whoever asks by ARP hears so.
 func TestBoundAddress(t *testing.T) {
 	h := newHall(t, "one", "two")
 	for _, name := range []string{"one", "two"} {
-		h.machine(name).config = &beaconConfig{Greeting: name, Address: "10.0.0.40/24"}
+		h.machine(name).Config = &beaconConfig{Greeting: name, Address: "10.0.0.40/24"}
 	}
 	shared := netip.MustParseAddr("10.0.0.40")
 	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })

@@ -220,7 +220,7 @@ func (i *iface) receiveARP(from *iface, a *arp) {
 	if a.reply {
 		for _, q := range i.questions {
 			if q.address == a.sender {
-				q.answers = append(q.answers, from.m.name)
+				q.answers = append(q.answers, from.m.Name())
 				q.waiting.wake(i.m.w)
 			}
 		}
@@ -250,7 +250,7 @@ func (i *iface) forget(q *question) {
 // Who implements sim.Machine.
 func (m *machine) Who(segment string, address netip.Addr, wait time.Duration, answered func([]string)) {
 	i := m.iface(segment)
-	if i == nil || !m.on {
+	if i == nil || !m.On() {
 		m.w.after(wait, nil, func() { answered(nil) })
 		return
 	}

@@ -22,7 +22,7 @@ type env struct{ m *machine }
 func (m *machine) self() *task {
 	t := m.w.current
 	if t == nil || t.m != m {
-		panic("a call for machine " + m.name + " from outside of its tasks")
+		panic("a call for machine " + m.Name() + " from outside of its tasks")
 	}
 	t.alive()
 	return t
@@ -38,10 +38,10 @@ func (m *machine) mayYield() {
 }
 
 // Now implements nodes.Env.
-func (e env) Now() time.Time { return e.m.clock.Now(e.m.w.now) }
+func (e env) Now() time.Time { return e.m.Clock().Now(e.m.w.now) }
 
 // Uptime implements nodes.Env.
-func (e env) Uptime() time.Duration { return e.m.clock.Uptime(e.m.w.now) }
+func (e env) Uptime() time.Duration { return e.m.Clock().Uptime(e.m.w.now) }
 
 // Sleep implements nodes.Env.
 func (e env) Sleep(d time.Duration) {
@@ -51,7 +51,7 @@ func (e env) Sleep(d time.Duration) {
 		t.park()
 		return
 	}
-	t.sleep(e.m.clock.Local(e.m.w.now) + d)
+	t.sleep(e.m.Clock().Local(e.m.w.now) + d)
 }
 
 // Go implements nodes.Env.
@@ -73,7 +73,7 @@ func (s *signal) Wait(timeout time.Duration) bool {
 	t := s.m.self()
 	due := time.Duration(-1)
 	if timeout >= 0 {
-		due = s.m.clock.Local(s.m.w.now) + timeout
+		due = s.m.Clock().Local(s.m.w.now) + timeout
 	}
 	return t.wait(&s.waiting, due)
 }
@@ -98,7 +98,7 @@ func (e env) Bind(name string, address netip.Prefix) error {
 	}
 	if !i.has(address.Addr()) {
 		i.addresses = append(i.addresses, address.Addr())
-		e.m.note(nodes.Fact{Name: sim.FactAddressBound, Scope: name, Value: address.Addr().String()})
+		e.m.Bound(name, address.Addr(), true)
 		e.m.self()
 	}
 	i.announce(address.Addr())
@@ -115,7 +115,7 @@ func (e env) Unbind(name string, address netip.Prefix) error {
 	case address.Addr() == i.own.Addr():
 		return errors.New("the interface's own address stays")
 	case i.drop(address.Addr()):
-		e.m.note(nodes.Fact{Name: sim.FactAddressReleased, Scope: name, Value: address.Addr().String()})
+		e.m.Bound(name, address.Addr(), false)
 		e.m.self()
 	}
 	return nil
@@ -131,8 +131,8 @@ func (e env) Arping(name string, address netip.Addr, wait time.Duration) bool {
 	q := &question{address: address}
 	i.questions = append(i.questions, q)
 	defer i.forget(q)
-	for end := e.m.clock.Local(e.m.w.now) + wait; len(q.answers) == 0; {
-		now := e.m.clock.Local(e.m.w.now)
+	for end := e.m.Clock().Local(e.m.w.now) + wait; len(q.answers) == 0; {
+		now := e.m.Clock().Local(e.m.w.now)
 		if now >= end {
 			return false
 		}
@@ -143,7 +143,7 @@ func (e env) Arping(name string, address netip.Addr, wait time.Duration) bool {
 }
 
 // Disk implements nodes.Env.
-func (e env) Disk() afero.Fs { return e.m.disk.Fs(pacer{e.m}) }
+func (e env) Disk() afero.Fs { return e.m.Disk().Fs(pacer{e.m}) }
 
 // pacer implements sim.Pacer.
 type pacer struct{ m *machine }
@@ -172,22 +172,18 @@ func (p pacer) Hang(register func(wake func())) {
 func (e env) Rand() *rand.Rand { return e.m.rand }
 
 // Log implements nodes.Env. Lines go into the trace.
-func (e env) Log() *slog.Logger { return sim.NewLogger(e.m.logLine) }
-
-func (m *machine) logLine(level, text string, attrs []nodes.Attr) {
-	m.note(nodes.Fact{Name: sim.FactLogLine, Value: text, Attrs: append([]nodes.Attr{{Key: "level", Value: level}}, attrs...)})
-}
+func (e env) Log() *slog.Logger { return sim.NewLogger(e.m.Chassis.Log) }
 
 // Note implements nodes.Env. A step that waited for the fact may have ended this very task.
 func (e env) Note(f nodes.Fact) {
 	t := e.m.self()
-	e.m.note(f)
+	e.m.Note(f)
 	t.alive()
 }
 
 // Halt implements nodes.Env.
 func (e env) Halt(reboot bool) {
 	t := e.m.self()
-	e.m.halt(reboot)
+	e.m.Halt(reboot)
 	t.unwind()
 }

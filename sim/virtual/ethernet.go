@@ -20,7 +20,7 @@ type segment struct {
 
 func (s *segment) of(machine string) *iface {
 	for _, i := range s.interfaces {
-		if i.m.name == machine {
+		if i.m.Name() == machine {
 			return i
 		}
 	}
@@ -70,9 +70,9 @@ func (m *machine) attach(spec sim.Interface) error {
 	i := &iface{m: m, segment: s, place: len(s.interfaces), own: spec.Address, plugged: true}
 	s.interfaces = append(s.interfaces, i)
 	m.interfaces = append(m.interfaces, i)
-	m.w.network.Attach(s.name, m.name)
+	m.w.network.Attach(s.name, m.Name())
 	for _, l := range m.w.network.Links(s.name) {
-		if l.From == m.name || l.To == m.name {
+		if l.From == m.Name() || l.To == m.Name() {
 			l.Release = func() { m.w.release(l) }
 		}
 	}
@@ -110,7 +110,7 @@ func (i *iface) link(to *iface) *sim.Link {
 		i.links = append(i.links, nil)
 	}
 	if i.links[to.place] == nil {
-		i.links[to.place] = i.m.w.network.Link(i.segment.name, i.m.name, to.m.name)
+		i.links[to.place] = i.m.w.network.Link(i.segment.name, i.m.Name(), to.m.Name())
 	}
 	return i.links[to.place]
 }
@@ -134,7 +134,7 @@ func (w *World) spent(p *packet) {
 func (w *World) transmit(p *packet, from, to *iface) {
 	p.from, p.to = from, to
 	w.hashFrame(p)
-	if !from.plugged || !from.m.on { // It does not get as far as the wire.
+	if !from.plugged || !from.m.powered() { // It does not get as far as the wire.
 		w.lose(p)
 		return
 	}
@@ -198,12 +198,12 @@ func (w *World) release(l *sim.Link) {
 // arrive is the end of a frame's way.
 func (w *World) arrive(p *packet) {
 	switch {
-	case p.link.Severed(&p.frame, p.cuts), p.corrupt, !p.to.plugged, !p.to.m.on:
+	case p.link.Severed(&p.frame, p.cuts), p.corrupt, !p.to.plugged, !p.to.m.powered():
 		// A checksum finds what was corrupted; what is off receives nothing.
 		w.lose(p)
 	case p.exit != nil:
 		p.exit.forward(p)
-	case p.to.m.still != running:
+	case p.to.m.Still():
 		w.doubt(p)
 		p.to.m.frames = append(p.to.m.frames, p)
 	default:

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"firedrill/sim"
 )
@@ -29,8 +28,8 @@ func (w *World) addPath(s sim.Segment) error {
 			return fmt.Errorf("segments %q and %q join the same two; want one way between two segments", other.name, s.Name)
 		}
 	}
-	path.router = &machine{w: w, name: s.Name, on: true, routes: path, clock: sim.NewClock(sim.ClockSpec{}, time.Time{}),
-		whim: whim{rand: path.rand}}
+	path.router = &machine{w: w, routes: path, whim: whim{rand: path.rand}}
+	path.router.Chassis = sim.NewChassis(w, path.router, sim.MachineSpec{Name: s.Name})
 	w.network.AddSegment(s)
 	w.segments = append(w.segments, path)
 	for _, name := range s.Joins {
@@ -89,7 +88,7 @@ func (m *machine) way(a netip.Addr) (y way) {
 		if to == nil {
 			return y
 		}
-		y.add(m.w.network.Link(router.m.name, m.name, to.m.name))
+		y.add(m.w.network.Link(router.m.Name(), m.Name(), to.m.Name()))
 		i = exit
 	}
 	if n := i.neighbours[a]; n != nil && n.at != nil {
@@ -102,7 +101,7 @@ func (m *machine) way(a netip.Addr) (y way) {
 // owner is the first interface that has an address, or nil.
 func (s *segment) owner(a netip.Addr) *iface {
 	for _, i := range s.interfaces {
-		if i.m.on && i.has(a) {
+		if i.m.powered() && i.has(a) {
 			return i
 		}
 	}
@@ -122,7 +121,7 @@ func (m *machine) cross(p *packet) {
 		m.w.lose(p)
 		return
 	}
-	l := m.w.network.Link(m.name, p.from.m.name, to.m.name)
+	l := m.w.network.Link(m.Name(), p.from.m.Name(), to.m.Name())
 	if l == nil { // The address is on both sides.
 		m.w.lose(p)
 		return

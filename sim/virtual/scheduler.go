@@ -161,7 +161,7 @@ func (w *World) happen(e *event) {
 			w.recycle(e)
 			return
 		}
-		if m.still != running || e.task != nil && m.paused {
+		if m.Still() || e.task != nil && m.Held() {
 			m.kept = append(m.kept, e)
 			return
 		}

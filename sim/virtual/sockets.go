@@ -107,10 +107,10 @@ func (m *machine) deadlineAt(t time.Time) deadline {
 	if t.IsZero() {
 		return deadline{}
 	}
-	return deadline{true, m.clock.Local(m.w.now) + t.Sub(m.clock.Now(m.w.now))}
+	return deadline{true, m.Clock().Local(m.w.now) + t.Sub(m.Clock().Now(m.w.now))}
 }
 
-func (d deadline) passed(m *machine) bool { return d.set && m.clock.Local(m.w.now) >= d.due }
+func (d deadline) passed(m *machine) bool { return d.set && m.Clock().Local(m.w.now) >= d.due }
 
 // wait parks in q until it is woken or the deadline passes.
 func (d deadline) wait(t *task, q *queue) {

@@ -192,7 +192,7 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 	}
 	limit := d.s.m.deadlineAt(d.d.Deadline)
 	if d.d.Timeout > 0 {
-		due := d.s.m.clock.Local(d.s.m.w.now) + d.d.Timeout
+		due := d.s.m.Clock().Local(d.s.m.w.now) + d.d.Timeout
 		if !limit.set || due < limit.due {
 			limit = deadline{true, due}
 		}

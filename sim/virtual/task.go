@@ -155,7 +155,7 @@ func (t *task) sleep(due time.Duration) {
 func (t *task) arm(due time.Duration) {
 	w := t.m.w
 	t.due = due
-	t.event = w.schedule(t.m.clock.True(due), t.m)
+	t.event = w.schedule(t.m.Clock().True(due), t.m)
 	t.event.task = t
 }
 
@@ -216,7 +216,7 @@ func (q *queue) leave(t *task) {
 // panicked records that a task ended by a panic, which ends the machine's software.
 func (m *machine) panicked(t *task, value any, stack string) {
 	m.broken = true
-	m.w.note(m.name, nodes.Fact{Name: sim.FactPanicked, Value: text(value), Attrs: []nodes.Attr{
+	m.Note(nodes.Fact{Name: sim.FactPanicked, Value: text(value), Attrs: []nodes.Attr{
 		{Key: "task", Value: t.name}, {Key: "stack", Value: frames(stack)}}})
 }
 

@@ -208,7 +208,7 @@ func (c *tcpConn) admit() {
 	c.una = 1
 	c.m.w.cancel(c.timer)
 	c.timer, c.retries = nil, 0
-	c.m.w.flows[flowOf(c.remote, c.local)] = c.m.name
+	c.m.w.flows[flowOf(c.remote, c.local)] = c.m.Name()
 	if c.listener.closed {
 		c.abort()
 		return

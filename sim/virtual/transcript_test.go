@@ -161,7 +161,7 @@ func (s *script) frame(p *packet) {
 			what += fmt.Sprintf(", %d bytes", n)
 		}
 	}
-	s.say(p.from.m.name+" > "+p.to.m.name, "%s %s", class, what)
+	s.say(p.from.m.Name()+" > "+p.to.m.Name(), "%s %s", class, what)
 }
 
 // play lets the lines happen, and the world go on until a time or, by default, for an hour.
@@ -218,11 +218,11 @@ func (s *script) happen(t *testing.T, words []string) {
 		}
 		s.say("world", "it had hit %d", i.Hits())
 	case "step":
-		s.w.machine(words[1]).clock.Step(duration(t, words[2]))
+		s.w.machine(words[1]).Clock().Step(duration(t, words[2]))
 	case "drift":
 		var drift nodes.Drift
 		must(t, drift.UnmarshalText([]byte(words[2])))
-		s.w.machine(words[1]).clock.SetDrift(s.w.now, drift)
+		s.w.machine(words[1]).Clock().SetDrift(s.w.now, drift)
 	default:
 		m := s.w.machine(words[1])
 		acts := map[string]func() bool{
@@ -257,7 +257,7 @@ type actor struct {
 	udp  net.PacketConn
 }
 
-func (a *actor) say(format string, args ...any) { a.s.say(a.m.name, format, args...) }
+func (a *actor) say(format string, args ...any) { a.s.say(a.m.Name(), format, args...) }
 
 // act does one verb and says what came of it.
 func (a *actor) act(words []string) {

@@ -112,10 +112,8 @@ func (w *World) At(t time.Duration, act func()) { w.schedule(t, nil).act = act }
 
 // Machine implements sim.World.
 func (w *World) Machine(name string) sim.Machine {
-	for _, m := range w.machines {
-		if m.name == name {
-			return m
-		}
+	if m := w.machine(name); m != nil {
+		return m
 	}
 	return nil
 }
@@ -157,8 +155,8 @@ func (w *World) Owners(segment string, address netip.Addr) []string {
 	}
 	var names []string
 	for _, i := range s.interfaces {
-		if i.m.on && i.m.still == running && i.plugged && i.has(address) {
-			names = append(names, i.m.name)
+		if i.m.powered() && !i.m.Still() && i.plugged && i.has(address) {
+			names = append(names, i.m.Name())
 		}
 	}
 	return names
@@ -167,17 +165,13 @@ func (w *World) Owners(segment string, address netip.Addr) []string {
 // Record implements sim.World.
 func (w *World) Record(op nodes.Operation) {
 	if by := w.flows[flowOf(op.Local, op.Remote)]; by != "" {
-		m := w.machine(by)
-		op.ServedBy, op.Role, op.Epoch = by, m.role.Value, m.role.Epoch
+		w.machine(by).Sign(&op)
 	}
 	w.Enter(w.now, op)
 }
 
 // Note implements sim.World.
-func (w *World) Note(f nodes.Fact) { w.note("", f) }
-
-// note adds an event to the trace, and lets whoever waited for it act.
-func (w *World) note(machine string, f nodes.Fact) { w.Add(w.now, machine, f) }
+func (w *World) Note(f nodes.Fact) { w.Add(w.now, "", f) }
 
 // Slack implements sim.World: virtual time is never late.
 func (w *World) Slack() time.Duration { return 0 }

@@ -201,6 +201,37 @@ func TestStepActsInsideNote(t *testing.T) {
 	}
 }
 
+// A step that waits for the boot of a machine and takes its power: its software never runs.
+func TestStepActsBeforeTheStart(t *testing.T) {
+	w := newPair(t, 1, nil, func(env nodes.Env) error {
+		env.Note(nodes.Fact{Name: "runs"})
+		return idleRun(env)
+	})
+	var cancel func()
+	cancel = w.OnFact(func(e sim.Event) bool { return e.Name == sim.FactBooted && e.Machine == "b" }, func(sim.Event) {
+		cancel()
+		w.Machine("b").PowerOff()
+	})
+	runs := func() (n int) {
+		if err := w.Run(w.Now() + time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range w.Trace().Events() {
+			if e.Name == "runs" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := runs(); n != 0 {
+		t.Error("software runs on a machine without power")
+	}
+	w.Machine("b").Boot(nil)
+	if n := runs(); n != 1 {
+		t.Errorf("after the boot it has run %d times, want once", n)
+	}
+}
+
 func TestForeignGoroutineFailsTheRun(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
