@@ -459,7 +459,7 @@ func descriptorsOpen(t *testing.T) int {
 // A command on a machine with a program finds what that finds: its environment, files, names and processes. Where that stands
 // still, commands do not.
 func TestCommandBesideAProgram(t *testing.T) {
-	p := script("echo kept >/srv/file; echo up; exec sleep 1000")
+	p := script("echo kept >/srv/file; sleep 1000 & until grep -q sleep /proc/$!/comm; do :; done; echo up; wait")
 	p.Environment = map[string]string{"COLOUR": "green"}
 	p.Files = map[string]string{"/etc/shop/name": "corner shop\n"}
 	h := newShop(t, p)
