@@ -350,3 +350,58 @@ func TestTraceOfAnEarlierPlayIsTakenAway(t *testing.T) {
 		}
 	}
 }
+
+// Claims of one name are told apart, and so are steps that one play missed.
+func TestEachFailureIsTold(t *testing.T) {
+	o := passed("calls", 4)
+	o.Verdict, o.Misses = expect.Violation, []string{"step one hit nothing", "step two hit nothing"}
+	for _, of := range []string{"lb-a", "lb-b"} {
+		o.Claims = append(o.Claims, scenarios.Judged{Name: "happens", Text: "happens: ready, of: " + of, Asked: true,
+			Finding: expect.Finding{Verdict: expect.Violation, Evidence: []string{"came 0 times, want 1"}}})
+	}
+	o.Claims = append(o.Claims, scenarios.Judged{Name: "no_dual_writers", Text: "no_dual_writers: all",
+		Finding: expect.Finding{Verdict: expect.Violation}})
+	again := *o
+	again.Scenario = &scenarios.Scenario{Name: "calls", Case: "calls", Seed: 5}
+	again.Misses = []string{"1", "2", "3", "4", "5", "6", "7"}
+	s := new(Summary)
+	s.Add(o)
+	s.Add(&again)
+	s.AddRange("calls", scenarios.Judged{Name: "hazard", Text: "hazard: HZ-D1", Asked: true, Finding: expect.Finding{
+		Verdict: expect.Violation}})
+	var b strings.Builder
+	text := NewText(&b, false)
+	text.Failed(s, func(*Failure) string { return "run" })
+	if err := text.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+FAIL  calls  seed 4  happens: ready, of: lb-a
+      came 0 times, want 1
+      as well in seed 5
+FAIL  calls  seed 4  happens: ready, of: lb-b
+      came 0 times, want 1
+      as well in seed 5
+FAIL  calls  seed 4  no_dual_writers
+      as well in seed 5
+VACUOUS  calls  seed 4  step
+      step one hit nothing
+      step two hit nothing
+      as well in seed 5
+
+      again:  run
+
+FAIL  calls  all seeds  hazard: HZ-D1
+
+      again:  run
+`
+	if b.String() != want {
+		t.Errorf("want%s\nhave%s", want, b.String())
+	}
+	alone := new(Summary)
+	alone.Add(&again)
+	steps := alone.Failures[len(alone.Failures)-1].Evidence
+	if len(steps) != shownMisses+1 || steps[shownMisses] != "and 2 more steps: see run.json" {
+		t.Errorf("of seven steps it tells %q", steps)
+	}
+}

@@ -53,7 +53,7 @@ type Summary struct {
 type Failure struct {
 	Verdict  expect.Verdict
 	Case     string
-	What     string // the claim, or what kept the play from showing anything
+	What     string // the claim, as the file has it where it asks for it, or what kept the play from showing anything
 	Evidence []string
 	Moments  []Moment // of the first seed
 	Seeds    []uint64
@@ -113,7 +113,7 @@ func insert(list *[]string, s string) {
 
 // AddRange counts what the whole range of seeds of a case did not show.
 func (s *Summary) AddRange(of string, j scenarios.Judged) {
-	s.Failures = append(s.Failures, &Failure{Verdict: j.Verdict, Case: of, What: j.Name, Evidence: j.Evidence})
+	s.Failures = append(s.Failures, &Failure{Verdict: j.Verdict, Case: of, What: claimed(j), Evidence: j.Evidence})
 }
 
 // failures are what keeps the play from passing.
@@ -129,16 +129,30 @@ func failures(o *scenarios.Outcome) []*Failure {
 	for _, c := range o.Claims {
 		switch c.Verdict {
 		case expect.Violation, expect.Inconclusive, expect.Vacuous:
-			add(c.Verdict, c.Name, c.Evidence, around(o.Run, c.Breaches))
+			add(c.Verdict, claimed(c), c.Evidence, around(o.Run, c.Breaches))
 		}
 	}
 	if o.Doubt != "" {
 		add(expect.Inconclusive, "world", []string{o.Doubt}, nil)
 	}
-	for _, miss := range o.Misses {
-		add(expect.Vacuous, "step", []string{miss}, nil)
+	if n := len(o.Misses); n > shownMisses {
+		more := fmt.Sprintf("and %s: see run.json", number(n-shownMisses, "more step"))
+		add(expect.Vacuous, "step", append(slices.Clone(o.Misses[:shownMisses]), more), nil)
+	} else if n > 0 {
+		add(expect.Vacuous, "step", o.Misses, nil)
 	}
 	return list
+}
+
+// shownMisses is how many steps of a play that proved nothing are told.
+const shownMisses = 5
+
+// claimed is a claim as it is called where it failed: several that the file asks for may have one name.
+func claimed(c scenarios.Judged) string {
+	if c.Asked {
+		return c.Text
+	}
+	return c.Name
 }
 
 // Lines of a timeline that a failure shows before and after the moment at which it began.
@@ -330,11 +344,15 @@ func (t *Text) failedPlay(failures []*Failure, again string) {
 		if len(f.Seeds) > 0 {
 			seed = fmt.Sprintf("seed %d", f.Seeds[0])
 		}
-		line, what := fmt.Sprintf("%s  %s  %s", head, f.Case, seed), "  "+f.What
-		if len(line)+len(what) > width {
-			what = "\n" + indent + f.What
+		line, what := fmt.Sprintf("%s  %s  %s", head, f.Case, seed), "  "+Printable(f.What)
+		fits := len(line)+len(what) <= width
+		if fits {
+			line += what
 		}
-		fmt.Fprintln(t.out, t.paint(f.Verdict, head)+line[len(head):]+what)
+		fmt.Fprintln(t.out, t.paint(f.Verdict, head)+line[len(head):])
+		if !fits {
+			t.wrapped(indent, what[2:])
+		}
 		for _, line := range f.Evidence {
 			t.wrapped(indent, Printable(evident(line)))
 		}
