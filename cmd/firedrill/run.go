@@ -237,9 +237,9 @@ func interruptible(parent context.Context, stderr io.Writer, instead ...func() b
 		case <-ctx.Done():
 			return
 		}
-		first := time.Now() //nolint:forbidigo // Signals come in life.
+		first := time.Now()
 		for range signals {
-			if time.Since(first) > twin { //nolint:forbidigo // As above.
+			if time.Since(first) > twin {
 				os.Exit(statusInterrupted)
 			}
 		}
