@@ -158,6 +158,7 @@ func (r *Running) Exec(e *Errand) (status int, err error) {
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGWINCH, unix.SIGUSR1, unix.SIGUSR2)
 	defer signal.Stop(signals)
 	t.resize()
+	t.lend()
 	err = say(c, request{Command: e.Command, Play: e.Play, Machine: e.Machine, Terminal: t != nil, Term: os.Getenv("TERM")},
 		t.files(e)...)
 	if err != nil {

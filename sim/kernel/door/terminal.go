@@ -105,12 +105,11 @@ func (t *terminal) files(e *Errand) []int {
 	return list
 }
 
-// show lets keys and screen be the command's, which has its files.
-func (t *terminal) show() {
+// lend makes keys those of the command, before there is one: what is typed from now on is for it.
+func (t *terminal) lend() {
 	if t == nil {
 		return
 	}
-	t.slave.Close() // With the command's own the terminal ends.
 	raw := *t.before
 	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	raw.Oflag &^= unix.OPOST
@@ -118,6 +117,14 @@ func (t *terminal) show() {
 	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
 	_ = unix.IoctlSetTermios(int(t.keys.Fd()), unix.TCSETSW, &raw) // As it is it can be used, too.
+}
+
+// show lets keys get to the command, which has its files, and shows what it writes.
+func (t *terminal) show() {
+	if t == nil {
+		return
+	}
+	t.slave.Close() // With the command's own the terminal ends.
 	go func() { _, _ = io.Copy(t.master, t.keys) }()
 	go func() {
 		defer close(t.shown)
