@@ -43,7 +43,7 @@ type Program struct {
 type Ready struct {
 	Log     string   `yaml:"log" doc:"a line of its output contains this"`
 	Port    int      `yaml:"port" doc:"TCP connections to this port are taken"`
-	File    string   `yaml:"file" doc:"this path exists"`
+	File    string   `yaml:"file" doc:"this path is there, made or changed since the start"`
 	Command []string `yaml:"command" doc:"this command, run every 100 ms on the machine, has status 0"`
 }
 
