@@ -45,6 +45,9 @@ func newMachine(w *World, spec sim.MachineSpec) (*machine, error) {
 	}
 	m := &machine{w: w, off: spec.Off}
 	m.Chassis = sim.NewChassis(w, m, spec)
+	if spec.Kind != nil && spec.Kind.Program != nil {
+		m.Disk().SetNow(time.Now) // Its files are as old as this system says: the program asks that for the time.
+	}
 	m.Clock().Changed = func() {
 		if m.life != nil && m.life.own != nil {
 			m.life.own.Retime()

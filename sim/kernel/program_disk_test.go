@@ -241,3 +241,13 @@ func TestDatabaseWhosePowerFails(t *testing.T) {
 		})
 	}
 }
+
+// What a program writes is as old as it was written by the program's own clock, which is this system's.
+func TestAgeOfAFile(t *testing.T) {
+	h := newShop(t, script("find /srv -newermt '1 minute ago' -name made; echo x > /srv/made; find /srv -newermt '1 minute ago' -name made; "+
+		"echo done; sleep 100"))
+	h.says("one", "done", 1)
+	if have := h.lines("one"); len(have) != 2 || have[0] != "/srv/made" {
+		t.Errorf("of what was written in the last minute it finds %q", have)
+	}
+}
