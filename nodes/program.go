@@ -26,7 +26,7 @@ import (
 // 1 MiB of a start. All of it, up to the first and the last 8 MiB, is in the log of the machine.
 type Program struct {
 	// Command is the program, by its path or found in PATH, and its arguments. A relative path begins at /srv.
-	Command []string `yaml:"command" doc:"the program and its arguments"`
+	Command []string `yaml:"command" doc:"the program and its arguments; it stays in the foreground, and has stopped when this ends"`
 	// Environment is added to PATH, HOME and LANG, which are all that a program gets of its own.
 	Environment map[string]string `yaml:"environment" doc:"variables of its environment"`
 	// Files are written before each start, by absolute path. Folders on the way are made; in those of the host the machine has a
