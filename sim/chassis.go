@@ -64,15 +64,14 @@ type Surroundings interface {
 	Glimpse(at time.Duration, machine string, f nodes.Fact)
 }
 
-// NewChassis makes the chassis of a machine that is off.
-func NewChassis(w Surroundings, works Works, spec MachineSpec) *Chassis {
-	c := &Chassis{Config: spec.Config, world: w, works: works, name: spec.Name, kind: spec.Kind, specs: spec.Interfaces,
+// Init makes it the chassis of a machine that is off. The machine stays where it is in memory from then on.
+func (c *Chassis) Init(w Surroundings, works Works, spec MachineSpec) {
+	*c = Chassis{Config: spec.Config, world: w, works: works, name: spec.Name, kind: spec.Kind, specs: spec.Interfaces,
 		disk: NewDisk(spec.Disk, w.Stream("disk "+spec.Name)), clock: NewClock(spec.Clock, spec.Start), out: map[string]bool{}}
 	c.disk.SetNow(func() time.Time { return c.clock.Now(w.Now()) })
 	c.disk.SetElapsed(w.Now)
 	c.disk.OnCrash = func() { c.PowerOff() }
 	c.disk.OnSync = func(path string) { w.Glimpse(w.Now(), c.name, nodes.Fact{Name: FactDiskSync, Value: path}) }
-	return c
 }
 
 // Name implements Machine.

@@ -15,7 +15,7 @@ import (
 type bench struct {
 	Chronicle
 	*Streams
-	*Chassis
+	Chassis
 	now   time.Duration
 	later []func()
 	story []string
@@ -23,7 +23,7 @@ type bench struct {
 
 func newBench(kind *nodes.Kind) *bench {
 	b := &bench{Streams: NewStreams(1)}
-	b.Chassis = NewChassis(b, b, MachineSpec{Name: "one", Kind: kind, Config: "first",
+	b.Init(b, b, MachineSpec{Name: "one", Kind: kind, Config: "first",
 		Interfaces: []Interface{{Segment: "lan"}}})
 	b.OnFact(func(Event) bool { return true }, func(e Event) {
 		b.tell(strings.TrimSuffix(e.Name+"="+e.Value, "="))

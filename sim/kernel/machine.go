@@ -17,7 +17,7 @@ import (
 // machine implements sim.Machine, and sim.Works for its chassis. Its methods are called with the world's lock held, and do what
 // is slow aside.
 type machine struct {
-	*sim.Chassis
+	sim.Chassis
 	w   *World
 	off bool // not powered on at the start
 
@@ -44,8 +44,8 @@ func newMachine(w *World, spec sim.MachineSpec) (*machine, error) {
 		w.network.Attach(i.Segment, spec.Name)
 	}
 	m := &machine{w: w, off: spec.Off}
-	m.Chassis = sim.NewChassis(w, m, spec)
-	if spec.Kind != nil && spec.Kind.Program != nil {
+	m.Chassis.Init(w, m, spec)
+	if m.runsProgram() {
 		m.Disk().SetNow(time.Now) // Its files are as old as this system says: the program asks that for the time.
 	}
 	m.Clock().Changed = func() {

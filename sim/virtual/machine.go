@@ -12,7 +12,7 @@ import (
 
 // machine implements sim.Machine, and sim.Works for its chassis. What it has of a boot is void in the next one.
 type machine struct {
-	*sim.Chassis
+	sim.Chassis
 	w *World
 
 	boot   int       // counts boots and losses of power
@@ -51,7 +51,7 @@ func (w *whim) strikes() bool {
 
 func newMachine(w *World, spec sim.MachineSpec) *machine {
 	m := &machine{w: w, rand: w.Stream("machine " + spec.Name), whim: whim{rand: w.Stream("whim " + spec.Name)}}
-	m.Chassis = sim.NewChassis(w, m, spec)
+	m.Chassis.Init(w, m, spec)
 	m.Clock().Changed = m.retime
 	m.Disk().OnCrash = func() {
 		t := m.self()

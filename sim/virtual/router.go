@@ -29,7 +29,7 @@ func (w *World) addPath(s sim.Segment) error {
 		}
 	}
 	path.router = &machine{w: w, routes: path, whim: whim{rand: path.rand}}
-	path.router.Chassis = sim.NewChassis(w, path.router, sim.MachineSpec{Name: s.Name})
+	path.router.Chassis.Init(w, path.router, sim.MachineSpec{Name: s.Name})
 	w.network.AddSegment(s)
 	w.segments = append(w.segments, path)
 	for _, name := range s.Joins {
