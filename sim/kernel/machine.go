@@ -21,10 +21,11 @@ type machine struct {
 	w   *World
 	off bool // not powered on at the start
 
-	births  int      // processes so far
-	life    *life    // from one power-on to the next loss of power
-	process *process // the software, if it runs
-	waiting []task   // for the machine to be up
+	births  int           // processes so far
+	life    *life         // from one power-on to the next loss of power
+	process *process      // the software, if it runs
+	waiting []task        // for the machine to be up
+	dead    chan struct{} // closed when the software that was dropped last is no more; nil: there was none
 
 	bound map[string][]netip.Addr
 	log   *supervisor.Log // of its programs; nil: there was none yet
@@ -90,9 +91,12 @@ func (m *machine) Up() {
 
 // Start implements sim.Works.
 func (m *machine) Start() {
-	l := m.life
+	l, dead := m.life, m.dead
 	if l.own != nil && m.Kind() != nil && m.process == nil { // Otherwise raise launches it.
 		m.w.aside(func() {
+			if dead != nil {
+				<-dead // What is being killed has its sockets for a moment.
+			}
 			m.w.mu.Lock()
 			defer m.w.mu.Unlock()
 			if l.over || m.process != nil || m.Fate() != "" {
@@ -111,9 +115,13 @@ func (m *machine) Start() {
 // Drop implements sim.Works.
 func (m *machine) Drop() {
 	if p := m.process; p != nil {
-		m.process = nil
+		dead := make(chan struct{})
+		m.process, m.dead = nil, dead
 		p.kill()
-		m.w.aside(p.bury) // It also closes what was open.
+		m.w.aside(func() {
+			p.bury() // It also closes what was open.
+			close(dead)
+		})
 	}
 }
 
