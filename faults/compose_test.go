@@ -187,6 +187,26 @@ func TestAnotherDisk(t *testing.T) {
 	}
 }
 
+// What was wrong with a disk is not with the one that replaces it, nor with that of another machine mended.
+func TestAnotherDiskIsInOrder(t *testing.T) {
+	w := threeWriters(t)
+	b := NewBoard(w)
+	run(t, w, 10500*time.Millisecond)
+	broken := b.Inject("break", &BreakDisk{Machine: "a", How: "full"})
+	other := b.Inject("other", &BreakDisk{Machine: "b", How: "full"})
+	run(t, w, 12600*time.Millisecond)
+	b.Inject("off", &PowerOff{Machines: []string{"a"}})
+	b.Inject("new", &ReplaceDisk{Machine: "a", How: DiskEmpty})
+	if broken.Until != w.Now() || other.Until >= 0 {
+		t.Errorf("the faults ended at %s and %s, want now (%s) and not", broken.Until, other.Until, w.Now())
+	}
+	b.Inject("boot", &Boot{Machines: []string{"a"}})
+	run(t, w, 20*time.Second)
+	if lastLine(w, "a").Value != "true" || lastLine(w, "b").Value != "false" {
+		t.Errorf("a writes %s, b %s; want true, false", lastLine(w, "a").Value, lastLine(w, "b").Value)
+	}
+}
+
 func TestDisturbances(t *testing.T) {
 	for seed := range uint64(20) {
 		w := talkers(t, seed)

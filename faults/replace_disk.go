@@ -15,7 +15,8 @@ const (
 )
 
 // ReplaceDisk puts another disk into a machine that is powered off; one that is on keeps its disk, and nothing is hit. Undone,
-// the disk that was there before is back, if the machine is off then; the end of the drill and a heal leave the new one.
+// the disk that was there before is back, if the machine is off then; the end of the drill and a heal leave the new one. What
+// break_disk did to the old one is over: the new one is in order.
 type ReplaceDisk struct {
 	Machine string `yaml:"replace_disk" ref:"machine" doc:"the machine, powered off, that gets another disk"`
 	How     string `yaml:"how" choices:"empty earlier-copy" doc:"a blank disk, or one that holds what the machine's own held once"`
@@ -47,6 +48,11 @@ func (f *ReplaceDisk) Inject(b *Board) Effect {
 	copied := b.copies[f.AsOf][f.Machine]
 	if m == nil || m.State() != sim.StateOff || f.How == DiskEarlierCopy && copied == nil {
 		return Effect{Receipt: func() Receipt { return nil }}
+	}
+	for _, e := range b.entries {
+		if broken, is := e.Fault.(*BreakDisk); is && broken.Machine == f.Machine {
+			b.lift(e) // It goes with the disk that goes.
+		}
 	}
 	own := &replaced{before: m.Disk().Snapshot()}
 	b.disks[f.Machine] = append(b.disks[f.Machine], own)

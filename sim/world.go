@@ -206,3 +206,9 @@ const (
 	FactReachable       = "reachable"        // by oracle; machine: from, scope: segment, value: to
 	FactUnreachable     = "unreachable"
 )
+
+// CannotStart begins the value of a fact stopped of a program that could not be started; why follows.
+const CannotStart = "cannot be started: "
+
+// AttrUntold is an attribute of the log-line that is the last of its machine: there are more, but they are no facts.
+const AttrUntold = "untold"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,6 +219,8 @@ func (r *results) status() int {
 		return statusFailed
 	case r.unclear:
 		return statusUnclear
+	case r.skipped > 0 && !slices.ContainsFunc(r.order, func(g *group) bool { return g.summary.Plays > 0 }):
+		return statusUnclear // Nothing was shown.
 	}
 	return statusPass
 }

@@ -207,6 +207,11 @@ func TestNeverAndHappens(t *testing.T) {
 		{"since, at the same instant", &expect.Never{Fact: "alarm", Since: "mend"}, `
 			step 6m mend
 			6m nas-b alarm: x`, expect.Violation, nil},
+		{"of a log that is not told", &expect.Never{Fact: "log-line", Like: "last"}, `1m lb log-line: first
+			2m lb log-line: more untold=all`, expect.Inconclusive, []string{"what lb logged after 2m was not told"}},
+		{"of a log, seen before the rest", &expect.Never{Fact: "log-line", Like: "first"}, `1m lb log-line: first
+			2m lb log-line: more untold=all`, expect.Violation, nil},
+		{"of another's log", &expect.Never{Fact: "log-line", Of: "nas-a", Like: "last"}, `2m lb log-line: more untold=all`, expect.Pass, nil},
 		{"since a step that never acted", &expect.Never{Fact: "alarm", Since: "mend"}, solo, expect.Vacuous, nil},
 		{"served", &expect.Never{Fact: "served", Of: "nas-a", Since: "death"}, `
 			step 5m death
@@ -229,6 +234,13 @@ func TestNeverAndHappens(t *testing.T) {
 		{"since", &expect.Happens{Fact: "alarm", Since: "cut", Within: within("1m")}, `
 			step 5m cut
 			6m nas-b alarm: x`, expect.Pass, nil},
+		{"in a log that is not told", &expect.Happens{Fact: "log-line", Like: "last"}, `1m lb log-line: first
+			2m lb log-line: more untold=all`, expect.Inconclusive, []string{"what lb logged after 2m was not told"}},
+		{"so often in a log that is not told", &expect.Happens{Fact: "log-line", Like: "first", Times: 1}, `1m lb log-line: first
+			2m lb log-line: more untold=all`, expect.Inconclusive, nil},
+		{"in a log, before the rest", &expect.Happens{Fact: "log-line", Like: "first"}, `1m lb log-line: first
+			2m lb log-line: more untold=all`, expect.Pass, nil},
+		{"in a log that is told", &expect.Happens{Fact: "log-line", Like: "last"}, `1m lb log-line: first`, expect.Violation, nil},
 		{"the run ended before", &expect.Happens{Fact: "alarm", Within: within("2h")}, ``, expect.Inconclusive, nil},
 		{"since a step that never acted", &expect.Happens{Fact: "alarm", Since: "cut"}, solo, expect.Vacuous, nil},
 	} {
@@ -271,6 +283,9 @@ func TestSoftwareSound(t *testing.T) {
 	claim := &expect.SoftwareSound{All: "all"}
 	trial{"sound", claim, `5m nas-a crashed`, expect.Pass, nil}.play(t)
 	trial{"panicked", claim, `5m nas-a panicked: index`, expect.Violation, []string{"5m nas-a panicked: index"}}.play(t)
+	trial{"a program ended", claim, `5m nas-a stopped: exit status 0`, expect.Pass, nil}.play(t)
+	trial{"a program never began", claim, `5m nas-a stopped: cannot be started: x is not there`, expect.Violation,
+		[]string{"5m nas-a stopped: cannot be started: x is not there"}}.play(t)
 	run := made.Run(kind, nil, units)
 	run.Failure = errors.New("nas-a spins")
 	if f := claim.Judge(run); f.Verdict != expect.Violation || f.Evidence[0] != "nas-a spins" {

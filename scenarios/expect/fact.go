@@ -31,6 +31,26 @@ func (r *Run) Facts(q FactQuery) []sim.Event {
 	return found
 }
 
+// untold is the moment from which facts that the query means may have come without being told; false: there is none.
+func (r *Run) untold(q FactQuery) (*sim.Event, bool) {
+	if q.Fact != sim.FactLogLine {
+		return nil, false
+	}
+	q.Like = ""
+	for i := range r.Events {
+		if e := &r.Events[i]; e.Name == sim.FactLogLine && e.Attr(sim.AttrUntold) != "" && r.means(q, e) {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// unsure makes a finding one that more facts could change.
+func (f *Finding) unsure(from *sim.Event) {
+	f.Verdict = Inconclusive
+	f.Evidence = append([]string{fmt.Sprintf("what %s logged after %s was not told", from.Machine, clock(from.At))}, f.Evidence...)
+}
+
 // servedFacts are in the order of the history.
 func (r *Run) servedFacts(q FactQuery) []sim.Event {
 	var found []sim.Event

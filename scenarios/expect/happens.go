@@ -8,7 +8,8 @@ import (
 // Happens claims that a fact comes: at least once, or exactly so many times; the first one not before a time, and
 // as many as are claimed within a time. Both are counted from the step, or from the start.
 //
-// Vacuous where the step of its `since` never acted; inconclusive where the run ended before the time was up.
+// Vacuous where the step of its `since` never acted; inconclusive where the run ended before the time was up, and where
+// lines of a log that would decide it were too many to be told.
 //
 // Source: the scenario.
 type Happens struct {
@@ -58,6 +59,7 @@ func (c *Happens) Judge(r *Run) Finding {
 		f.Evidence = append([]string{f.Breaches[0].Text}, f.Evidence...)
 		return f
 	}
+	last, silent := r.untold(q)
 	switch {
 	case len(came) > 0 && c.NotBefore.Given && came[0].At < since.at+c.NotBefore.Time-r.Slack:
 		return fail(came[0].At, "came %s after %s, want not before %s",
@@ -67,6 +69,8 @@ func (c *Happens) Judge(r *Run) Finding {
 	case len(came) >= want && c.Within.Given && came[want-1].At > deadline:
 		return fail(deadline, "came %s after %s, want within %s",
 			clock(came[want-1].At-since.at), origin(c.Since), c.Within)
+	case silent && (len(came) < want || c.Times > 0):
+		f.unsure(last)
 	case len(came) < want && c.Within.Given && r.End < deadline:
 		f.Verdict = Inconclusive
 		f.Evidence = append(f.Evidence, fmt.Sprintf("came %d times by the end at %s, before %s had passed",

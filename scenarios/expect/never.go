@@ -11,7 +11,7 @@ const linesMax = 5
 
 // Never claims that a fact does not come. A rule of this sort needs a twin that shows that the fact can come at all.
 //
-// Vacuous where the step of its `since` never acted.
+// Vacuous where the step of its `since` never acted; inconclusive where more lines of a log came than were told.
 //
 // Source: the scenario.
 type Never struct {
@@ -45,6 +45,10 @@ func (c *Never) Judge(r *Run) Finding {
 			break
 		}
 		f.Breaches = append(f.Breaches, arrival(&e))
+	}
+	if last, silent := r.untold(q); silent && len(came) == 0 {
+		f.unsure(last)
+		return f
 	}
 	return f.broken(r)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"firedrill/sim"
 )
 
 // A log has its beginning and its end, wherever writes begin and end, and is taken up where it was left.
@@ -91,7 +93,7 @@ func TestLimitOfLines(t *testing.T) {
 			t.Errorf("%s: %d facts, want %d", name, n, x.lines+2)
 			continue
 		}
-		if f := o.queue[x.lines].Fact; f.Attr("level") != "WARN" {
+		if f := o.queue[x.lines].Fact; f.Attr("level") != "WARN" || f.Attr(sim.AttrUntold) == "" {
 			t.Errorf("%s: the last line is %q", name, f.Value)
 		}
 		if f := o.queue[x.lines+1].Fact; f.Name != "ready" {

@@ -136,6 +136,7 @@ func (o *output) tellLine(at int64, line []byte, cut bool) {
 			o.lines = LinesMax + 1
 			f = warning(fmt.Sprintf("more than %d lines or %d bytes: what comes now is in the log of the machine alone",
 				LinesMax, bytesMax))
+			f.Attrs = append(f.Attrs, nodes.Attr{Key: sim.AttrUntold, Value: "all that comes now"})
 		}
 		o.append(Told{at, f})
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"firedrill/nodes"
+	"firedrill/sim"
 	"firedrill/sim/kernel/room"
 )
 
@@ -67,7 +68,7 @@ func New(c Config) (*Supervisor, error) {
 // Run runs the program once; wrong is why it cannot be, or nil. It returns when nothing of the program is left and all of
 // it is told, with its end in words and when that was, by Config.Clock.
 func (s *Supervisor) Run(wrong error) (at int64, end string) {
-	end = "cannot be started: "
+	end = sim.CannotStart
 	if wrong != nil {
 		end += wrong.Error()
 	} else if ended, err := s.begin(); err != nil {
