@@ -25,8 +25,9 @@ var agreements = []Agreement{Differs, Undecided, Agrees}
 
 // Comparison is what one case showed in both worlds: in the virtual one over many seeds, and play by play in the kernel world.
 // What a play in the kernel world came to agrees if it came to that in at least one virtual seed: what hangs on chance there may
-// hang on it here. A time agrees if it lies within the range of the virtual seeds, widened at both ends by a tenth of its width or
-// by 100 ms of real time, whichever is more. How many operations and bytes there were is the clients' own chance, and is not compared.
+// hang on it here. A time agrees if it lies within the range of the virtual seeds, widened at both ends by a tenth of its
+// width or by 100 ms of real time, whichever is more. How many operations and bytes there were is the clients' own chance, and
+// is not compared.
 type Comparison struct {
 	Case               string    `json:"case"`
 	Agreement          Agreement `json:"agreement"`
