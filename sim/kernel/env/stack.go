@@ -162,13 +162,10 @@ func (s stack) dialTCP(network string, local, remote *net.TCPAddr, limit moment)
 	var c *tcpConn
 	var err error
 	s.m.outside(func() {
-		err = s.m.in(func() error {
-			raw, err := d.DialContext(ctx, "tcp4", remote.String())
-			if err == nil {
-				c = s.m.tcp(raw.(*net.TCPConn), network)
-			}
-			return err
-		})
+		var raw *net.TCPConn
+		if raw, err = s.m.connect(ctx, &d, remote.String()); err == nil {
+			c = s.m.tcp(raw, network)
+		}
 	})
 	switch {
 	case err == nil:
