@@ -29,9 +29,9 @@ import (
 //   - How often a machine says by ICMP that a port is unreachable.
 //
 // What cannot be told, and is as long as in life: the first wait before a SYN or its answer is sent again, a second,
-// which doubles each time (package env begins connections anew instead); it is sent less often, so that a connect to silence ends
-// near the 127 s of true time (at the earliest after 3 s in life); keepalive, which Go's sockets set themselves, TIME_WAIT, and the minutes after which
-// a kernel draws anew how long it trusts ARP.
+// which doubles each time (package env begins connections anew instead); it is sent less often, so that a connect to silence
+// ends near the 127 s of true time (at the earliest after 3 s in life); keepalive, which Go's sockets set themselves,
+// TIME_WAIT, and the minutes after which a kernel draws anew how long it trusts ARP.
 
 // rtoLeast is the least that data wait before they are sent again, in life: a loaded system delays frames by as much.
 const rtoLeast = 10 * time.Millisecond
