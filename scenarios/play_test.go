@@ -343,22 +343,7 @@ func TestOneTimeForSeveralSteps(t *testing.T) {
 			expect.Vacuous, []string{"step b: at 1s has passed: the step above fired at "}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := lampDrill(t, test.timeline...).Play(late{virtual.New(1)}, lampCatalogue)
-			if o.Err != nil {
-				t.Fatal(o.Err)
-			}
-			have := summary(o)
-			if o.Verdict != test.verdict {
-				t.Errorf("verdict %s, want %s", o.Verdict, test.verdict)
-			}
-			for _, part := range test.has {
-				if !strings.Contains(have, part) {
-					t.Errorf("want %q", part)
-				}
-			}
-			if t.Failed() {
-				t.Log("\n" + have)
-			}
+			wants(t, lampDrill(t, test.timeline...).Play(late{virtual.New(1)}, lampCatalogue), test.verdict, test.has)
 		})
 	}
 }
@@ -518,5 +503,25 @@ func TestProgress(t *testing.T) {
 		if before := see(test.machine, test.done); before != test.before {
 			t.Errorf("%d: %s of %s comes after %d%%, want %d%%", i, test.done, test.machine, before, test.before)
 		}
+	}
+}
+
+// wants compares what a play came to with a verdict, and with what is to be in its summary.
+func wants(t *testing.T, o *Outcome, verdict expect.Verdict, has []string) {
+	t.Helper()
+	if o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	have := summary(o)
+	if o.Verdict != verdict {
+		t.Errorf("verdict %s, want %s", o.Verdict, verdict)
+	}
+	for _, part := range has {
+		if !strings.Contains(have, part) {
+			t.Errorf("want %q", part)
+		}
+	}
+	if t.Failed() {
+		t.Log("\n" + have)
 	}
 }

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"strings"
 	"testing"
 
 	"firedrill/nodes"
@@ -87,22 +86,7 @@ func TestAnswersAndWants(t *testing.T) {
 			[]string{"missed: step a: want ok, have no answer"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := lampDrill(t, test.timeline...).Play(virtual.New(1), lampCatalogue)
-			if o.Err != nil {
-				t.Fatal(o.Err)
-			}
-			have := summary(o)
-			if o.Verdict != test.verdict {
-				t.Errorf("verdict %s, want %s", o.Verdict, test.verdict)
-			}
-			for _, part := range test.has {
-				if !strings.Contains(have, part) {
-					t.Errorf("want %q", part)
-				}
-			}
-			if t.Failed() {
-				t.Log("\n" + have)
-			}
+			wants(t, lampDrill(t, test.timeline...).Play(virtual.New(1), lampCatalogue), test.verdict, test.has)
 		})
 	}
 }

@@ -14,16 +14,7 @@ type arp struct {
 	sender, target netip.Addr
 }
 
-const (
-	arpSize    = 60
-	arpRetry   = time.Second
-	arpTries   = 3
-	arpDelay   = 5 * time.Second // an entry that is no longer trusted is used for so long before it is asked for again
-	arpLock    = time.Second     // within which a second answer does not displace the first
-	trustBase  = 30 * time.Second
-	trustDrawn = 5 * time.Minute
-	arpQueue   = 100 // frames that wait for an answer
-)
+const arpSize = 60
 
 // neighbourState follows the kernel's, as far as one sees them from outside.
 type neighbourState int
@@ -48,15 +39,8 @@ type neighbour struct {
 	waiting []*packet
 }
 
-// reachableTime is how long an entry is trusted: between half and one and a half of the base, drawn every few minutes.
-func (i *iface) reachableTime() time.Duration {
-	if now := i.m.w.now; i.trust == 0 || now >= i.redraw {
-		r := i.segment.rand
-		i.trust = trustBase/2 + time.Duration(r.Int64N(int64(trustBase)+1))
-		i.redraw = now + trustDrawn
-	}
-	return i.trust
-}
+// reachableTime is how long an entry is trusted.
+func (i *iface) reachableTime() time.Duration { return i.trust.Lasts(i.m.w.now, i.segment.rand) }
 
 // sendTo puts an IP packet on its way to an address of the segment.
 func (i *iface) sendTo(p *packet, a netip.Addr) {
@@ -71,7 +55,7 @@ func (i *iface) sendTo(p *packet, a netip.Addr) {
 	}
 	switch n.state {
 	case neighbourIncomplete:
-		if len(n.waiting) >= arpQueue {
+		if len(n.waiting) >= sim.ARPQueue {
 			w.lose(n.waiting[0])
 			n.waiting = slices.Delete(n.waiting, 0, 1)
 		}
@@ -80,7 +64,7 @@ func (i *iface) sendTo(p *packet, a netip.Addr) {
 	case neighbourKnown:
 		if w.now-n.known >= i.reachableTime() {
 			n.state = neighbourDelay
-			n.after(arpDelay, n.probe)
+			n.after(sim.ARPDelay, n.probe)
 		}
 	}
 	w.transmit(p, i, n.at)
@@ -103,13 +87,13 @@ func (n *neighbour) resolve() {
 }
 
 func (n *neighbour) askAll() {
-	if n.tries == arpTries {
+	if n.tries == sim.ARPTries {
 		n.fail()
 		return
 	}
 	n.tries++
 	n.i.ask(n.address)
-	n.after(arpRetry, n.askAll)
+	n.after(sim.ARPRetry, n.askAll)
 }
 
 // probe asks at the place that is known, three times, and then forgets it.
@@ -120,13 +104,13 @@ func (n *neighbour) probe() {
 }
 
 func (n *neighbour) askOne() {
-	if n.tries == arpTries {
+	if n.tries == sim.ARPTries {
 		n.fail()
 		return
 	}
 	n.tries++
 	n.i.m.w.sendARP(n.i, n.at, arp{sender: n.i.own.Addr(), target: n.address}, sim.FrameARP)
-	n.after(arpRetry, n.askOne)
+	n.after(sim.ARPRetry, n.askOne)
 }
 
 // fail gives an entry up. Whatever waits for it hears "no route to host".
@@ -165,7 +149,7 @@ func (i *iface) learn(a netip.Addr, at *iface, confirmed, create bool) {
 		}
 		n = &neighbour{i: i, address: a}
 		i.neighbours[a] = n
-	} else if n.state != neighbourIncomplete && n.at != at && w.now-n.set < arpLock {
+	} else if n.state != neighbourIncomplete && n.at != at && w.now-n.set < sim.ARPLock {
 		return // Of two owners the first to answer keeps the entry.
 	}
 	if n.at != at {

@@ -137,7 +137,7 @@ func (e env) Arping(name string, address netip.Addr, wait time.Duration) bool {
 			return false
 		}
 		i.ask(address)
-		t.wait(&q.waiting, min(now+arpRetry, end))
+		t.wait(&q.waiting, min(now+sim.ARPRetry, end))
 	}
 	return true
 }

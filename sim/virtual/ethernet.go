@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"time"
 
 	"firedrill/sim"
 )
@@ -38,8 +37,7 @@ type iface struct {
 	links     []*sim.Link // to the interface of that place
 
 	neighbours map[netip.Addr]*neighbour // never iterated
-	trust      time.Duration             // how long an entry is trusted, for now
-	redraw     time.Duration             // when trust is drawn anew
+	trust      sim.Trust                 // how long an entry is trusted
 	questions  []*question
 }
 

@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// arpRetry is after how long Arping asks again.
-const arpRetry = time.Second
+	"firedrill/sim"
+)
 
 // arp is what an ARP packet of IPv4 over Ethernet says.
 type arp struct {
@@ -99,7 +98,7 @@ func (e env) Arping(name string, address netip.Addr, wait time.Duration) bool {
 		if m.broadcast(i, arp{operation: arpRequest, sender: own, target: address}) != nil {
 			return false
 		}
-		retry := m.after(arpRetry)
+		retry := m.after(sim.ARPRetry)
 		if end.at < retry.at {
 			retry = end
 		}

@@ -10,17 +10,8 @@ import (
 	"time"
 
 	"github.com/gopacket/gopacket/layers"
-)
 
-// How ARP waits, in true time: on a router of the switch by what is below, in machines by what their kernels are told.
-const (
-	arpRetry   = time.Second
-	arpTries   = 3
-	arpDelay   = 5 * time.Second // an entry that is no longer trusted is used for so long before it is asked for again
-	arpLock    = time.Second     // within which a second answer does not displace the first
-	trustBase  = 30 * time.Second
-	trustDrawn = 5 * time.Minute
-	arpQueue   = 100 // frames that wait for an answer
+	"firedrill/sim"
 )
 
 // neighbourState is where an entry is between a question and the next.
@@ -46,13 +37,9 @@ type neighbour struct {
 	waiting []*arrival
 }
 
-// reachableTime is how long an entry is trusted: between half and one and a half of the base, drawn every few minutes.
+// reachableTime is how long an entry is trusted.
 func (d *side) reachableTime(now time.Duration) time.Duration {
-	if d.trust == 0 || now >= d.redraw {
-		d.trust = trustBase/2 + time.Duration(d.s.options.Rand.Int64N(int64(trustBase)+1))
-		d.redraw = now + trustDrawn
-	}
-	return d.trust
+	return d.trust.Lasts(now, d.s.options.Rand)
 }
 
 // sendTo puts a packet on its way to an address of the segment.
@@ -66,7 +53,7 @@ func (d *side) sendTo(now time.Duration, a *arrival, address netip.Addr) {
 	}
 	switch n.state {
 	case neighbourIncomplete:
-		if len(n.waiting) >= arpQueue {
+		if len(n.waiting) >= sim.ARPQueue {
 			n.waiting[0].spent()
 			n.waiting = slices.Delete(n.waiting, 0, 1)
 		}
@@ -75,7 +62,7 @@ func (d *side) sendTo(now time.Duration, a *arrival, address netip.Addr) {
 	case neighbourKnown:
 		if now-n.known >= d.reachableTime(now) {
 			n.state, n.tries = neighbourDelay, 0
-			n.after(now+arpDelay, n.askOne)
+			n.after(now+sim.ARPDelay, n.askOne)
 		}
 	}
 	d.transmit(now, a, n.at)
@@ -96,25 +83,25 @@ func (n *neighbour) after(due time.Duration, act func(time.Duration)) {
 
 // askAll asks everybody, three times.
 func (n *neighbour) askAll(now time.Duration) {
-	if n.tries == arpTries {
+	if n.tries == sim.ARPTries {
 		n.fail()
 		return
 	}
 	n.tries++
 	n.side.ask(now, n.address, nil)
-	n.after(now+arpRetry, n.askAll)
+	n.after(now+sim.ARPRetry, n.askAll)
 }
 
 // askOne asks at the place that is known, three times, and then forgets it.
 func (n *neighbour) askOne(now time.Duration) {
-	if n.tries == arpTries {
+	if n.tries == sim.ARPTries {
 		n.fail()
 		return
 	}
 	n.state = neighbourProbe
 	n.tries++
 	n.side.ask(now, n.address, n.at[:])
-	n.after(now+arpRetry, n.askOne)
+	n.after(now+sim.ARPRetry, n.askOne)
 }
 
 // fail gives an entry up, and what waits for it is lost in silence: routers do not say that a host is not there.
@@ -131,7 +118,7 @@ func (n *neighbour) fail() {
 func (d *side) learn(now time.Duration, address netip.Addr, at hardware, confirmed bool) {
 	n := d.neighbours[address]
 	switch {
-	case n == nil, n.state != neighbourIncomplete && n.at != at && now-n.set < arpLock:
+	case n == nil, n.state != neighbourIncomplete && n.at != at && now-n.set < sim.ARPLock:
 		return // Of two owners the first to answer keeps the entry.
 	case n.at != at:
 		n.at, n.set = at, now

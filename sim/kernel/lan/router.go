@@ -35,8 +35,7 @@ type side struct {
 	address netip.Addr // on that segment no machine has it: it is link-local
 
 	neighbours map[netip.Addr]*neighbour // never iterated
-	trust      time.Duration             // how long an entry is trusted, for now
-	redraw     time.Duration             // when trust is drawn anew
+	trust      sim.Trust                 // how long an entry is trusted
 }
 
 // route is how a machine on one segment reaches another.

@@ -213,7 +213,7 @@ func TestRouterBelievesItsEntry(t *testing.T) {
 		a, b, e := s.machines["a"], s.machines["b"], s.machines["e"]
 		ua, ub := a.listen(9), b.listen(9)
 		meet(t, ua, ub, a, b)
-		for known := s.options.Now(); s.options.Now() < known+2*arpLock; time.Sleep(time.Millisecond) {
+		for known := s.options.Now(); s.options.Now() < known+2*sim.ARPLock; time.Sleep(time.Millisecond) {
 		}
 		start := s.options.Now()
 		b.powerOff()

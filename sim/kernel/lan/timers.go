@@ -15,6 +15,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"firedrill/sim"
 )
 
 // A kernel measures its own time, and most of what it waits for can be told to it for each namespace. So where true time is
@@ -97,11 +99,11 @@ var arpWaits = []struct {
 	parm int
 	wait time.Duration
 }{
-	{parmTrusted, trustBase},
-	{parmRetry, arpRetry},
+	{parmTrusted, sim.ARPTrust},
+	{parmRetry, sim.ARPRetry},
 	{parmUnused, time.Minute},
-	{parmDelay, arpDelay},
-	{parmLock, arpLock},
+	{parmDelay, sim.ARPDelay},
+	{parmLock, sim.ARPLock},
 }
 
 // timeARP tells the kernel of the calling thread's namespace how long ARP waits on an interface, where time is slower by scale.
