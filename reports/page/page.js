@@ -252,7 +252,7 @@
       for (const s of list(m.states)) {
         this.box(s, this.y + 2, 5, states[s.value] || 'var(--inconclusive)', '', [m.name + ' is ' + s.value, this.span(s)]);
       }
-      this.y += 9;
+      this.y += list(m.role).length ? 9 : 18; // A role is as high as the name beside it; other rows have names of their own.
       const rows = [['role', list(m.role), 16], ['access', list(m.access), 14], ['address', list(m.addresses), 14]];
       if (!list(m.role).length) rows.push(['phase', list(m.phase), 14]);
       for (const [name, spans, height] of rows) {
