@@ -20,6 +20,9 @@ const (
 	Agrees    Agreement = "agrees"
 )
 
+// Tries is how often one play is played in the kernel world at most.
+const Tries = 5
+
 // agreements are worst first.
 var agreements = []Agreement{Differs, Undecided, Agrees}
 
@@ -28,24 +31,47 @@ var agreements = []Agreement{Differs, Undecided, Agrees}
 // hang on it here. A time agrees if it lies within the range of the virtual seeds, widened at both ends by a tenth of its
 // width or by 100 ms of real time, whichever is more. How many operations and bytes there were is the clients' own chance, and
 // is not compared.
+//
+// One play of a busy kernel may differ by chance. A seed whose play differs is played again, and what most of its plays say
+// counts; those that cannot be believed do not.
 type Comparison struct {
-	Case               string    `json:"case"`
-	Agreement          Agreement `json:"agreement"`
-	TimeScale          string    `json:"time_scale"`
-	Virtual            int       `json:"virtual_plays"`
-	Kernel             int       `json:"kernel_plays"` // those that could be believed
-	Aspects            []*Aspect `json:"aspects"`
-	Timings            []*Timing `json:"timings"`
-	Doubts             []string  `json:"doubts,omitempty"` // why plays in the kernel world could not be believed
-	Again              []string  `json:"again,omitempty"`  // what plays it again, in the virtual world and in the kernel world
-	scale              time.Duration
-	differs, unsettled bool
+	Case      string    `json:"case"`
+	Agreement Agreement `json:"agreement"`
+	TimeScale string    `json:"time_scale"`
+	Virtual   int       `json:"virtual_plays"`
+	Kernel    int       `json:"kernel_plays"`    // those that could be believed
+	Differing int       `json:"differing_plays"` // of those
+	Aspects   []*Aspect `json:"aspects"`
+	Timings   []*Timing `json:"timings"`
+	Doubts    []string  `json:"doubts,omitempty"` // why plays in the kernel world could not be believed
+	Again     []string  `json:"again,omitempty"`  // what plays it again, in the virtual world and in the kernel world
+	scale     time.Duration
+	tried     map[uint64]tried
+}
+
+// tried is how often a seed was played in the kernel world.
+type tried struct{ agreed, differed, doubted int }
+
+// settled reports whether another play could not change what this seed comes to, or is not worth its time.
+func (t tried) settled() bool {
+	return t.agreed == 1 && t.differed == 0 || t.agreed == 2 || t.differed == 2 || t.agreed+t.differed+t.doubted >= Tries
+}
+
+// agreement is what most of its plays say.
+func (t tried) agreement() Agreement {
+	switch {
+	case t.differed > t.agreed:
+		return Differs
+	case t.agreed > t.differed:
+		return Agrees
+	}
+	return Undecided
 }
 
 // Aspect is one thing that a play comes to: its verdict, the verdict of a claim, a hazard that shows itself.
 type Aspect struct {
-	What      string           `json:"what"` // `verdict`, the claim as the scenario has it, or the hazard's id
-	Agreement Agreement        `json:"agreement"`
+	What      string           `json:"what"`               // `verdict`, the claim as the scenario has it, or the hazard's id
+	Agreement Agreement        `json:"agreement"`          // of the play that differs most
 	Virtual   []Share          `json:"virtual"`            // most plays first
 	Kernel    []expect.Verdict `json:"kernel"`             // play by play
 	Evidence  []string         `json:"evidence,omitempty"` // of the first play that differs
@@ -61,8 +87,8 @@ type Share struct {
 // Timing is a phase of a takeover, or another figure in seconds.
 type Timing struct {
 	Name      string    `json:"name"`
-	Claim     string    `json:"claim"` // that measured it
-	Agreement Agreement `json:"agreement"`
+	Claim     string    `json:"claim"`         // that measured it
+	Agreement Agreement `json:"agreement"`     // of the play that differs most
 	Seeds     int       `json:"virtual_plays"` // in so many it was measured
 	Least     float64   `json:"least"`         // of the virtual plays
 	Most      float64   `json:"most"`
@@ -78,7 +104,7 @@ const nearEnough = 100 * time.Millisecond
 // NewComparison compares plays of a case that goes so many times faster than life in the kernel world.
 func NewComparison(of string, scale scenarios.Scale) *Comparison {
 	return &Comparison{Case: of, Agreement: Undecided, TimeScale: scale.String(), Aspects: []*Aspect{}, Timings: []*Timing{},
-		scale: time.Duration(max(1, scale))}
+		scale: time.Duration(max(1, scale)), tried: map[uint64]tried{}}
 }
 
 // AddVirtual takes a play in the virtual world. All of them come before those in the kernel world.
@@ -114,6 +140,7 @@ func (c *Comparison) AddDoubt(o *scenarios.Outcome) {
 		}
 	}
 	c.Doubts = append(c.Doubts, why)
+	c.try(o, tried{doubted: 1})
 }
 
 // AddKernel takes a play in the kernel world, and reports whether it agrees with the virtual ones.
@@ -142,8 +169,12 @@ func (c *Comparison) AddKernel(o *scenarios.Outcome) bool {
 	if !c.addTimes(o) {
 		agrees = false
 	}
-	c.differs = c.differs || !agrees
-	c.weigh()
+	if agrees {
+		c.try(o, tried{agreed: 1})
+	} else {
+		c.Differing++
+		c.try(o, tried{differed: 1})
+	}
 	return agrees
 }
 
@@ -172,21 +203,25 @@ func (c *Comparison) addTimes(o *scenarios.Outcome) bool {
 	return agrees
 }
 
-// GiveUp says that a play could not be believed however often it was played.
-func (c *Comparison) GiveUp() {
-	c.unsettled = true
-	c.weigh()
+// try counts a play, and says what all of them come to: the worst that a seed does.
+func (c *Comparison) try(o *scenarios.Outcome, more tried) {
+	t := c.tried[o.Scenario.Seed]
+	c.tried[o.Scenario.Seed] = tried{t.agreed + more.agreed, t.differed + more.differed, t.doubted + more.doubted}
+	have := map[Agreement]bool{}
+	for _, t := range c.tried {
+		have[t.agreement()] = true
+	}
+	for _, a := range agreements {
+		if have[a] {
+			c.Agreement = a
+			return
+		}
+	}
 }
 
-func (c *Comparison) weigh() {
-	switch {
-	case c.differs:
-		c.Agreement = Differs
-	case c.unsettled:
-		c.Agreement = Undecided
-	default:
-		c.Agreement = Agrees
-	}
+// Settled reports whether a seed need not be played in the kernel world again.
+func (c *Comparison) Settled(seed uint64) bool {
+	return c.tried[seed].settled()
 }
 
 // remark is what one play says of an aspect.

@@ -12,6 +12,9 @@ import (
 func (t *Text) Comparison(c *Comparison) {
 	line := fmt.Sprintf("%s  %s  %s, %s at %s", c.Agreement, c.Case, number(c.Virtual, "virtual seed"),
 		number(c.Kernel, "kernel play"), c.TimeScale)
+	if 0 < c.Differing && c.Differing < c.Kernel {
+		line += fmt.Sprintf(", %d differing", c.Differing)
+	}
 	if head := string(c.Agreement) + "  " + c.Case; len(line) > width {
 		line = head + "\n" + indent + strings.TrimPrefix(line, head+"  ")
 	}
@@ -42,7 +45,7 @@ func (t *Text) aspects(c *Comparison) {
 		if len(a.Virtual) > 1 || a.Agreement == Differs {
 			line += "; virtual: " + shares(a.Virtual, c.Virtual)
 		}
-		t.marked(a.Agreement, line)
+		t.wrapped("  ", c.mark(a.Agreement)+line)
 		for _, e := range a.Evidence {
 			t.wrapped(indent, Printable(evident(e)))
 		}
@@ -114,33 +117,31 @@ func (m *Timing) samples() string {
 
 // distance says where the samples lie, and where they may.
 func (m *Timing) distance(c *Comparison) string {
-	text := ""
+	text := "within"
 	switch {
 	case m.Seeds == 0:
 		text = "in no virtual seed"
-	case len(m.Kernel) == 0 && m.Agreement == Differs:
-		return fmt.Sprintf("DIFFERS: in all %d virtual seeds", c.Virtual)
-	case len(m.Kernel) == 0:
+	case m.Seeds < c.Virtual && len(m.Kernel) == 0:
 		return fmt.Sprintf("in %d virtual seeds", m.Seeds)
+	case m.Seeds == c.Virtual && len(m.Kernel) < c.Kernel:
+		text = fmt.Sprintf("in all %d virtual seeds", m.Seeds)
 	case m.Beyond > 0:
 		text = fmt.Sprintf("%s above, of %s", figure(m.Beyond, "s"), figure(m.Margin, "s"))
 	case m.Beyond < 0:
 		text = fmt.Sprintf("%s below, of %s", figure(-m.Beyond, "s"), figure(m.Margin, "s"))
-	default:
-		text = "within"
 	}
-	if m.Agreement == Differs {
-		return "DIFFERS: " + text
-	}
-	return text
+	return c.mark(m.Agreement) + text
 }
 
-// marked writes a line, and shouts where it is about a difference.
-func (t *Text) marked(a Agreement, line string) {
-	if a == Differs {
-		line = "DIFFERS: " + line
+// mark shouts where something differs. What most plays do not bear out is no cause for alarm.
+func (c *Comparison) mark(a Agreement) string {
+	switch {
+	case a != Differs:
+		return ""
+	case c.Agreement == Differs:
+		return "DIFFERS: "
 	}
-	t.wrapped("  ", line)
+	return "once: "
 }
 
 // verdict is the one that looks like it.
@@ -154,11 +155,40 @@ func (a Agreement) verdict() expect.Verdict {
 	return expect.Pass
 }
 
-// Compared writes the last line: what all cases came to.
+// fewReasons are as many as there is room for behind the name of a case.
+const fewReasons = 3
+
+// whyNot is in a few words what the worlds do not agree in, or why it cannot be said.
+func (c *Comparison) whyNot() string {
+	var words []string
+	for _, a := range c.Aspects {
+		if a.Agreement == Differs {
+			words = append(words, fmt.Sprintf("%s of %s", among(a.Kernel), Printable(a.What)))
+		}
+	}
+	for _, m := range c.Timings {
+		if m.Agreement == Differs {
+			words = append(words, fmt.Sprintf("%s %s", m.Name, strings.TrimPrefix(m.distance(c), c.mark(Differs))))
+		}
+	}
+	for _, why := range c.Doubts {
+		if c.Agreement == Undecided {
+			words = append(words, Printable(why))
+		}
+	}
+	if more := len(words) - fewReasons; more > 0 {
+		words = append(words[:fewReasons], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(words, "; ")
+}
+
+// Compared writes what all cases came to: a line of each that does not agree, and the last line.
 func (t *Text) Compared(all []*Comparison, took time.Duration, interrupted bool) {
 	tally := map[Agreement]int{}
 	for _, c := range all {
-		tally[c.Agreement]++
+		if tally[c.Agreement]++; c.Agreement != Agrees {
+			t.wrapped("", fmt.Sprintf("%s  %s: %s", c.Agreement, c.Case, c.whyNot()))
+		}
 	}
 	var words []string
 	for _, a := range agreements {

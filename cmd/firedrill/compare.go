@@ -32,11 +32,8 @@ type comparing struct {
 	wherePossible bool
 }
 
-// What is compared unless flags say otherwise.
-const (
-	virtualSeeds = 100
-	believed     = 3 // how often a play is played in the kernel world at most until it can be believed
-)
+// virtualSeeds is how many seeds are played unless flags say otherwise.
+const virtualSeeds = 100
 
 func newCompare() *cobra.Command {
 	var o comparing
@@ -51,7 +48,9 @@ compares what ships with firedrill for both worlds.
 What a play in the kernel world came to agrees if some virtual seed came to it.
 A time agrees if it lies within the range of the virtual seeds, widened at both
 ends by a tenth of its width or by 100ms of real time, whichever is more. A play
-for which the system was too busy is played again, three times in all.
+that differs is played again: two plays that differ are a difference, one alone
+is told and does not count. So is a play for which the system was too busy, up
+to five times in all.
 
 Exit status: 0 they agree, 1 they do not, 2 bad arguments or scenario,
 3 the kernel world could not be believed, 4 a fault of firedrill itself,
@@ -171,8 +170,7 @@ type comparisons struct {
 	cases  []*scenarios.Case
 	of     map[*scenarios.Case]*compared
 	told   []*reports.Comparison
-	doubts []scenarios.Turn // to be played again
-	round  int              // in the kernel world, from 1
+	again  []scenarios.Turn // in the kernel world
 	stdout io.Writer
 	text   *reports.Text // nil: JSON lines instead
 	bar    *progress
@@ -230,7 +228,7 @@ func (r *comparisons) first(plays uint64) iter.Seq[scenarios.Turn] {
 	}
 }
 
-// play plays all in the virtual world, then all in the kernel world, and there again, one at a time, what could not be believed.
+// play plays all in the virtual world, then all in the kernel world, and there again, one at a time, what is not settled.
 func (r *comparisons) play(ctx context.Context) error {
 	turns := r.first(virtualSeeds)
 	if r.seeds != nil {
@@ -242,9 +240,11 @@ func (r *comparisons) play(ctx context.Context) error {
 	batch.Jobs, batch.In = r.o.jobs, scenarios.WorldKernel
 	batch.World = func(s *scenarios.Scenario) sim.World { return kernel.New(s.Seed, int(s.TimeScale)) }
 	turns = r.first(uint64(r.o.plays))
-	for r.round = 1; err == nil && r.round <= believed; r.round++ {
+	for more := true; err == nil && more; more = len(r.again) > 0 {
+		if r.again != nil {
+			turns, batch.Jobs, r.again = slices.Values(r.again), 1, nil
+		}
 		err = batch.Play(ctx, turns, r.takeKernel)
-		turns, batch.Jobs, r.doubts = slices.Values(r.doubts), 1, nil
 	}
 	return err
 }
@@ -266,22 +266,20 @@ func (r *comparisons) takeKernel(result scenarios.Result) error {
 	}
 	o, c := result.Outcome, r.of[result.Case]
 	agrees := false
-	switch {
-	case o.Verdict != expect.Inconclusive:
+	if o.Verdict == expect.Inconclusive {
+		c.AddDoubt(o)
+	} else {
 		agrees = c.AddKernel(o)
-	case r.round < believed:
-		c.AddDoubt(o)
-		r.doubts = append(r.doubts, result.Turn)
+	}
+	if !c.Settled(result.Seed) {
+		r.again = append(r.again, result.Turn)
 		return nil
-	default:
-		c.AddDoubt(o)
-		c.GiveUp()
 	}
 	r.bar.step(o.Verdict)
 	if err := c.folder.Write(o, !agrees); err != nil {
 		return &exit{statusFault, fmt.Errorf("results of %s, seed %d: %w", result.Case.Name, result.Seed, err)}
 	}
-	if !agrees && c.Again == nil {
+	if c.Agreement != reports.Agrees && c.Again == nil {
 		there := c.replay(o)
 		c.Again = []string{strings.TrimSuffix(there, c.inWorld()), there}
 	}
