@@ -39,12 +39,13 @@ func (h *host) liveAs(b *birth) error {
 	if err != nil {
 		return err
 	}
-	wrong := fitting.Lay(b.Program.Files)
-	if err := fitting.Close(); err != nil {
+	go h.listen()
+	// From here on it can only be the disk that lets this machine wait, and the drill does not wait for that.
+	if err := h.tell(word{Ready: true}); err != nil {
 		return err
 	}
-	go h.listen()
-	if err := h.tell(word{Ready: true}); err != nil {
+	wrong := fitting.Lay(b.Program.Files)
+	if err := fitting.Close(); err != nil {
 		return err
 	}
 	h.epoch = <-h.begin

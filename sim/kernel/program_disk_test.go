@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -100,6 +101,44 @@ func TestProgramsHang(t *testing.T) {
 	}
 	heal()
 	h.says("one", "synced", 1)
+}
+
+// A disk that hangs, or is slow, before the drill begins keeps its own machine waiting and nobody else: the program starts once
+// its files are there. So it is when a machine boots with such a disk.
+func TestFilesOnADiskThatHangs(t *testing.T) {
+	p := script("cat /srv/conf; exec sleep 100")
+	p.Files = map[string]string{"/srv/conf": "conf\n"}
+	for _, c := range []sim.DiskCondition{{How: sim.DiskHang}, {How: sim.DiskSlow, Latency: time.Hour}} {
+		t.Run(string(c.How), func(t *testing.T) {
+			h := newShop(t, p, script("echo up; exec sleep 100"))
+			_, heal := h.breaks("one", c)
+			watchdog := time.AfterFunc(20*time.Second, func() { // Whoever waits for the disk does not hold the lock.
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				h.fail(errors.New("the world does not begin"))
+				if p := h.machine("one").process; p != nil {
+					p.kill()
+				}
+			})
+			h.says("two", "up", 1)
+			watchdog.Stop()
+			if m := h.Machine("one"); m.State() != sim.StateUp || len(h.lines("one")) > 0 {
+				t.Errorf("it is %s and says %q", m.State(), h.lines("one"))
+			}
+			if c.How == sim.DiskSlow {
+				return // What waits goes on waiting when the latency is gone.
+			}
+			heal()
+			h.says("one", "conf", 1)
+			_, heal = h.breaks("one", c)
+			if m := h.Machine("one"); !m.PowerOff() || !m.Boot(nil) {
+				t.Error("it does not boot")
+			}
+			h.must(h.Run(h.Now() + 100*time.Millisecond))
+			heal()
+			h.says("one", "conf", 2)
+		})
+	}
 }
 
 // A machine that ends while its programs hang, each in a call of its own, ends soon; none of them is told of an error, and
