@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"firedrill/nodes"
 	"firedrill/sim"
 	"firedrill/sim/kernel/room"
 	"firedrill/sim/kernel/supervisor"
@@ -29,14 +31,59 @@ func (m *machine) sayProgram(b *birth) error {
 		return fmt.Errorf("want a command: the program and its arguments")
 	}
 	b.Program, b.Hosts = &program, m.hosts()
-	var err error
-	if m.log == nil {
-		if m.log, err = supervisor.NewLog(); err != nil {
-			return err
-		}
+	err := m.openLog()
+	if err != nil {
+		return err
 	}
 	b.Memory, err = m.life.remember(fmt.Sprintf("%s-%d-memory-", m.Name(), b.Birth))
 	return err
+}
+
+// openLog makes the machine's log, unless there is one.
+func (m *machine) openLog() (err error) {
+	if m.log == nil {
+		m.log, err = supervisor.NewLog()
+	}
+	return err
+}
+
+// mark has the log of a machine with a program say what befell it. What becomes of the program itself it has from the
+// supervisor, which does not live to tell of this.
+func (w *World) mark(at time.Duration, machine string, f nodes.Fact) {
+	what, silences := inLog(f)
+	m := w.machine(machine)
+	if what == "" || m == nil || !m.runsProgram() {
+		return
+	}
+	err := m.openLog()
+	if err == nil {
+		err = m.log.Mark(at, what, silences)
+	}
+	if err != nil {
+		w.fail(fmt.Errorf("machine %s: %w", machine, err))
+	}
+}
+
+// inLog is what a log says of a fact, "" if nothing, and whether the program is silent after it.
+func inLog(f nodes.Fact) (what string, silences bool) {
+	switch f.Name {
+	case sim.FactBooted:
+		return "booted", false
+	case sim.FactRestarted:
+		return "restarted", false
+	case sim.FactResumed:
+		if f.Value == string(sim.StateFrozen) {
+			return "thawed", false
+		}
+		return "resumed", false
+	case sim.FactPaused:
+		return f.Value, true // Or frozen.
+	case sim.FactCrashed:
+		return cmp.Or(f.Value, "killed (software crash)"), true
+	case sim.FactPoweredOff:
+		return "power cut", true
+	}
+	return "", false
 }
 
 // remember mounts what a machine has in memory. It outlives software that crashes.

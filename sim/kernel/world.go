@@ -193,6 +193,7 @@ func (w *World) Note(f nodes.Fact) { w.Add(w.Now(), "", f) }
 
 // Add implements sim.Surroundings: what comes later is not earlier in the trace.
 func (w *World) Add(at time.Duration, machine string, f nodes.Fact) {
+	w.mark(at, machine, f)
 	w.Chronicle.Add(w.moment(at), machine, f)
 }
 

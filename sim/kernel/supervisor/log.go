@@ -3,9 +3,11 @@
 package supervisor
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,11 +19,19 @@ const LogHalf = 8 << 20
 
 // Log is what the programs of a machine wrote, one start after the other. It is a file in memory that the harness
 // and the machine's process share, so that it outlives every kill: eight bytes that count, the beginning, and a ring of
-// the end.
+// the end. What befell the machine is not in the file, since only one of two processes can write there: the harness
+// keeps it by its place.
 type Log struct {
-	mu   sync.Mutex
-	file *os.File
-	size int64 // of all that was written
+	mu    sync.Mutex
+	file  *os.File
+	size  int64  // of all that was written
+	marks []mark // in their order
+}
+
+// mark is what befell the machine, at a place in what was written; -1: behind all that is there when the next one comes.
+type mark struct {
+	place int64
+	line  string
 }
 
 const logHeader = 8
@@ -73,26 +83,76 @@ func (l *Log) write(b []byte) {
 
 // note writes a line of ours.
 func (l *Log) note(at time.Duration, text string) {
-	l.write(fmt.Appendf(nil, "=== %.3fs %s\n", at.Seconds(), text))
+	l.write([]byte(noteLine(at, text)))
 }
 
-// Text is what the log has, and says how much is missing in the middle.
+func noteLine(at time.Duration, text string) string {
+	return fmt.Sprintf("=== %.3fs %s\n", at.Seconds(), text)
+}
+
+// Mark notes, in the harness, what befell the machine. Where it silences the program, by an end or a pause, what is still
+// on its way comes before it: its place is behind all that is written until the next mark.
+func (l *Log) Mark(at time.Duration, what string, silences bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.count(); err != nil {
+		return err
+	}
+	l.settle()
+	place := l.size
+	if silences {
+		place = -1
+	}
+	l.marks = append(l.marks, mark{place, noteLine(at, what)})
+	return nil
+}
+
+// settle gives the last mark its place: what it silenced says nothing more.
+func (l *Log) settle() {
+	if n := len(l.marks) - 1; n >= 0 && l.marks[n].place < 0 {
+		l.marks[n].place = l.size
+	}
+}
+
+// Text is what the log has, with the marks where they belong, and says how much is missing in the middle.
 func (l *Log) Text() ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.count(); err != nil {
 		return nil, err
 	}
+	l.settle()
 	all := make([]byte, min(l.size, 2*LogHalf))
 	if _, err := l.file.ReadAt(all, logHeader); err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	if l.size <= 2*LogHalf {
-		return all, nil
+		return marked(nil, all, 0, l.marks), nil
 	}
+	last := l.size - LogHalf // Where the ring begins.
+	left, _ := slices.BinarySearchFunc(l.marks, LogHalf+1, comparePlaces)
+	right, _ := slices.BinarySearchFunc(l.marks, last, comparePlaces)
+	gap := mark{LogHalf, fmt.Sprintf("=== %d bytes are left out here\n", last-LogHalf)}
+	text := marked(nil, all[:LogHalf], 0, append(l.marks[:left:left], gap))
+	text = marked(text, nil, last, l.marks[left:right])
 	ring, begin := all[LogHalf:], l.size%LogHalf
-	text := append([]byte(nil), all[:LogHalf]...)
-	text = fmt.Appendf(text, "\n=== %d bytes are left out here\n", l.size-2*LogHalf)
-	text = append(text, ring[begin:]...)
-	return append(text, ring[:begin]...), nil
+	return marked(text, slices.Concat(ring[begin:], ring[:begin]), last, l.marks[right:]), nil
+}
+
+func comparePlaces(m mark, place int64) int { return cmp.Compare(m.place, place) }
+
+// marked appends a piece of what was written, which begins at a place, with its marks. Each is a line of its own. Marks of
+// what is not there come first.
+func marked(text, piece []byte, from int64, marks []mark) []byte {
+	for _, m := range marks {
+		n := max(0, m.place-from)
+		text, piece, from = append(text, piece[:n]...), piece[n:], from+n
+		if len(text) > 0 && text[len(text)-1] != '\n' {
+			text = append(text, '\n')
+		}
+		text = append(text, m.line...)
+	}
+	return append(text, piece...)
 }
 
 // File is what another process needs to go on with the log.

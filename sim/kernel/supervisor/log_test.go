@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"firedrill/sim"
 )
@@ -44,6 +45,55 @@ func TestLog(t *testing.T) {
 			}
 			if have, err := l.Text(); err != nil || !bytes.Equal(have, want) {
 				t.Errorf("have %d bytes, %v, want %d", len(have), err, len(want))
+			}
+		})
+	}
+}
+
+// What befell the machine stands between what its programs wrote before and after, on lines of its own, and is there
+// even where what they wrote is not.
+func TestMarks(t *testing.T) {
+	const s, gap = time.Second, "\n=== 17 bytes are left out here\n"
+	half := strings.Repeat("x", LogHalf)
+	type step struct {
+		write    string
+		mark     string
+		silences bool
+	}
+	for name, x := range map[string]struct {
+		steps []step
+		want  string
+	}{
+		"none":     {nil, ""},
+		"alone":    {[]step{{mark: "booted"}, {mark: "power cut", silences: true}}, "=== 0.500s booted\n=== 1.500s power cut\n"},
+		"at once":  {[]step{{write: "a\n"}, {mark: "resumed"}, {write: "b\n"}}, "a\n=== 1.500s resumed\nb\n"},
+		"silences": {[]step{{mark: "killed", silences: true}, {write: "late\n"}, {mark: "restarted"}, {write: "b\n"}}, "late\n=== 0.500s killed\n=== 2.500s restarted\nb\n"},
+		"and ends": {[]step{{write: "a\n"}, {mark: "power cut", silences: true}, {write: "late\n"}}, "a\nlate\n=== 1.500s power cut\n"},
+		"in a line": {[]step{{write: "a li"}, {mark: "paused", silences: true}, {mark: "resumed"}, {write: "ne\n"}},
+			"a li\n=== 1.500s paused\n=== 2.500s resumed\nne\n"},
+		"left out": {[]step{{write: half}, {mark: "first"}, {write: "seventeen"}, {mark: "second"}, {write: " letters"}, {mark: "third"}, {write: half}, {mark: "last"}},
+			half + "\n=== 1.500s first\n" + gap[1:] + "=== 3.500s second\n=== 5.500s third\n" + half + "\n=== 7.500s last\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := NewLog()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			for i, step := range x.steps {
+				again, err := OpenLog(l.file) // In another process, where no mark is known.
+				if err == nil && step.mark != "" {
+					err = l.Mark(time.Duration(i)*s+s/2, step.mark, step.silences)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				again.write([]byte(step.write))
+			}
+			for range 2 { // It can be read again.
+				if have, err := l.Text(); err != nil || string(have) != x.want {
+					t.Fatalf("want %d bytes, have %d, %v:\n%.300s", len(x.want), len(have), err, bytes.ReplaceAll(have, []byte(half), []byte("HALF")))
+				}
 			}
 		})
 	}
