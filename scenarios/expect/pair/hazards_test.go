@@ -262,8 +262,12 @@ func TestOtherHazards(t *testing.T) {
 		{name: "HZ-D5: and nobody expects it", script: death + takeover + swapped, want: expect.Violation,
 			seen: []string{"HZ-D5"}, broken: []string{"hazard"}},
 
-		{name: "HZ-D6: a printer", script: death + takeover, config: func(c *unit.Config) { c.Peripherals = []string{"printer"} },
-			want: expect.Pass, seen: []string{"HZ-D6"}, says: "0 modules and 1 devices stayed with nas-a"},
+		{name: "HZ-D6: a printer", script: death + takeover, run: attached("printer"), want: expect.Pass, seen: []string{"HZ-D6"},
+			says: "nas-b took over at 10m40s, and printer stayed with nas-a"},
+		{name: "HZ-D6: both have one", script: death + takeover, config: func(c *unit.Config) { c.Peripherals = []string{"printer"} },
+			want: expect.Pass},
+		{name: "HZ-D6: not where clients print", script: death + takeover + "12m..12m1s office-1 get /devices/printer v1 by nas-b",
+			run: attached("printer"), want: expect.Violation, broken: []string{"moves_with_role"}, says: "which it does not have"},
 		{name: "HZ-D7: after every takeover", script: death + takeover, asked: shows("HZ-D7"), want: expect.HazardSeen, seen: []string{"HZ-D7"},
 			says: "nas-b served without redundancy from 10m40s to 1h"},
 		{name: "HZ-D7: not in peace", asked: shows("HZ-D7"), want: expect.Violation, broken: []string{"hazard"}},
@@ -275,6 +279,18 @@ func TestOtherHazards(t *testing.T) {
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
 	} {
 		x.play(t)
+	}
+}
+
+// attached is a run in which nas-a alone has a device, and every request is answered with what it asks for.
+func attached(device string) func(*expect.Run) {
+	return func(r *expect.Run) {
+		c := config("spaced")
+		c.Peripherals = []string{device}
+		r.Machine("nas-a").Config = c
+		for n := range r.History {
+			r.History[n].Status = 200
+		}
 	}
 }
 
@@ -309,6 +325,10 @@ func TestDeathInFirstSync(t *testing.T) {
 	r := made.Run(unit.Kind(), config("spaced"), script)
 	if j := judged(r, shows("HZ-D8")...); j.Verdict != expect.HazardSeen {
 		t.Errorf("is %s, want hazard: %+v", j.Verdict, j.Claims)
+	}
+	r = made.Run(unit.Kind(), config("spaced"), script+"22m nas-b role: active, access: read-write\n")
+	if n := slices.IndexFunc(pair.Hazards(), func(h expect.Hazard) bool { return h.ID == "HZ-D8" }); pair.Hazards()[n].Find(r) != nil {
+		t.Error("HZ-D8 shows itself though the standby serves what it has not")
 	}
 	if j := judged(played(config("spaced"), 1, death), shows("HZ-D8")...); j.Verdict != expect.Violation {
 		t.Errorf("a death after the first image is %s, want violation", j.Verdict)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"firedrill/nodes"
 	"firedrill/nodes/pair"
 	"firedrill/scenarios/expect"
 )
@@ -32,8 +33,7 @@ func (c *MovesWithRole) Judge(r *expect.Run) expect.Finding {
 			continue
 		}
 		u.tried++
-		missing := append(lacking(from.Modules, to.Modules), lacking(from.Peripherals, to.Peripherals)...)
-		if len(missing) > 0 {
+		if missing := t.missing(); len(missing) > 0 {
 			u.breach(expect.Breach{From: t.At, Until: t.Over, Machines: []string{t.Active, t.Standby}},
 				"%s took over at %s, and %s stayed with %s", t.Standby, told(t.At), strings.Join(missing, ", "), t.Active)
 		}
@@ -70,18 +70,31 @@ func (u *ruling) conjured(t *taken, config *pair.Config) {
 // answeredFor finds clients that the unit which took over served with what it does not have.
 func (u *ruling) answeredFor(t *taken, config *pair.Config) {
 	for i := range u.run.History {
-		op := &u.run.History[i]
-		if op.ServedBy != t.Standby || op.Status != 200 || op.Sent < t.At || op.Done > t.Over {
-			continue
-		}
-		module, isModule := strings.CutPrefix(op.Path, "/modules/")
-		device, isDevice := strings.CutPrefix(op.Path, "/devices/")
-		if isModule && !slices.Contains(config.Modules, module) || isDevice && !slices.Contains(config.Peripherals, device) {
+		if op := &u.run.History[i]; t.conjured(op, config) {
 			u.breach(expect.Breach{From: op.Sent, Until: op.Done, Machines: []string{t.Standby}, Firm: true,
 				Operations: []uint64{op.ID}}, "%s answered for %s at %s, which it does not have",
 				t.Standby, op.Path, told(op.Done))
 		}
 	}
+}
+
+// conjured reports whether the unit that took over served a client with a module or device that it does not have.
+func (t *taken) conjured(op *nodes.Operation, config *pair.Config) bool {
+	if op.ServedBy != t.Standby || op.Status != 200 || op.Sent < t.At || op.Done > t.Over {
+		return false
+	}
+	module, isModule := strings.CutPrefix(op.Path, "/modules/")
+	device, isDevice := strings.CutPrefix(op.Path, "/devices/")
+	return isModule && !slices.Contains(config.Modules, module) || isDevice && !slices.Contains(config.Peripherals, device)
+}
+
+// missing are the modules and devices of the old active that the unit which took over has not.
+func (t *taken) missing() []string {
+	from, to := t.config(t.Active, t.At), t.config(t.Standby, t.At)
+	if from == nil || to == nil {
+		return nil
+	}
+	return append(lacking(from.Modules, to.Modules), lacking(from.Peripherals, to.Peripherals)...)
 }
 
 // words are the members of a list as an answer's field prints it.

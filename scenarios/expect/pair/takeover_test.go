@@ -453,6 +453,7 @@ func TestChoices(t *testing.T) {
 	for _, x := range []trial{
 		{"none", death + early, expect.Vacuous, ""},
 		{"a return", death + early + back, expect.Pass, "return=probe"},
+		{"a return, and nobody has taken over", death + back, expect.Vacuous, ""},
 		{"a sync under way", "9m nas-a sync-begun: 2\n" + death + early, expect.Pass, "sync=atomic"},
 		{"a sync that was done", "9m nas-a sync-begun: 2\n9m1s nas-a sync-committed: 2\n" + death + early, expect.Vacuous, ""},
 		{"a boot while the active is silent", death + "10m10s nas-b powered-off\n10m20s nas-b booted\n", expect.Pass, "boot_grace=2m"},
