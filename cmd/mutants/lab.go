@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ type play struct {
 	Case   string
 	Seed   uint64
 	Error  string
-	Claims []struct{ Name, Verdict string }
+	Claims []struct{ Name, Text, Verdict string }
 }
 
 // try plants one bug. It returns what the bug is and by what it was killed; the error says why it is alive.
@@ -118,7 +119,7 @@ func (l *lab) play(m *mutant, overlay string) (kill []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	red := map[string]string{} // Each claim that turned red, and where first.
+	red := map[string]string{} // Each claim that turned red with its subject, and where first.
 	for _, line := range m.plays {
 		before, err := l.clean.play(line)
 		if err != nil {
@@ -152,19 +153,25 @@ const soundness = "software_sound"
 // verdict is where the claims that had to turn red did so, or why the bug is alive.
 func (m *mutant) verdict(red map[string]string) (kill []string, err error) {
 	have := slices.Sorted(maps.Keys(red))
-	if red[soundness] != "" && !slices.Contains(m.kills, soundness) {
-		return nil, fmt.Errorf("it dies by another cause: %s", red[soundness])
+	if n := slices.IndexFunc(have, is(soundness)); n >= 0 && !slices.ContainsFunc(m.kills, is(soundness)) {
+		return nil, fmt.Errorf("it dies by another cause: %s", red[have[n]])
 	}
 	for _, claim := range m.kills {
+		n := slices.IndexFunc(have, is(claim))
 		switch {
 		case len(have) == 0:
 			return nil, fmt.Errorf("no claim turned red; want %s", strings.Join(m.kills, ", "))
-		case red[claim] == "":
+		case n < 0:
 			return nil, fmt.Errorf("want %s red, have %s", claim, strings.Join(have, ", "))
 		}
-		kill = append(kill, red[claim])
+		kill = append(kill, red[have[n]])
 	}
 	return kill, nil
+}
+
+// is reports whether a claim, with its subject if it has one, is the one that a patch names with or without a subject.
+func is(named string) func(claim string) bool {
+	return func(claim string) bool { return claim == named || strings.HasPrefix(claim, named+": ") }
 }
 
 // play is what comes of a play line in the code as it is. Whoever needs the same line meanwhile waits for it.
@@ -248,15 +255,17 @@ func (r *record) isRed(claim string) bool {
 	return slices.ContainsFunc(r.plays, func(p play) bool { return slices.Contains(p.red(), claim) })
 }
 
-// red are the claims that the play violates.
+// red are the claims that the play violates, each with its subject: `hazard: HZ-D1`.
 func (p play) red() []string {
-	var names []string
+	var claims []string
 	for _, c := range p.Claims {
-		if c.Verdict == "violation" {
-			names = append(names, c.Name)
+		if c.Verdict != "violation" {
+			continue
 		}
+		claim, _, _ := strings.Cut(c.Text, ", ") // What follows are its bounds.
+		claims = append(claims, cmp.Or(claim, c.Name))
 	}
-	return names
+	return claims
 }
 
 // test demands that a test fails with the overlay, by its own judgement: it is neither a build that

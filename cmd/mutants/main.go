@@ -1,6 +1,7 @@
 // Command mutants plants bugs and fails unless each is caught: a check that has never failed is not trusted.
 //
 //	go run ./cmd/mutants [PATCH...]
+//	go run ./cmd/mutants --list
 //
 // A bug is a patch, by default any testdata/mutants/*.patch of the module. It is built in as an
 // overlay; the work tree is not touched. Lines before the patch say how it must die:
@@ -31,7 +32,13 @@ import (
 )
 
 func main() {
-	alive, err := hunt(".", os.Args[1:], os.Stdout)
+	var alive int
+	var err error
+	if slices.Equal(os.Args[1:], []string{"--list"}) {
+		err = list(".", os.Stdout)
+	} else {
+		alive, err = hunt(".", os.Args[1:], os.Stdout)
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(2)

@@ -12,8 +12,9 @@ import (
 type mutant struct {
 	bug     string
 	plays   []string // what stands after `firedrill run`
-	kills   []string // claims
+	kills   []string // claims, with a subject where only that one is meant
 	tests   []string // what stands after `go test`
+	in      []string // the claims and hazards that the bug itself is in
 	changes []change
 }
 
@@ -63,15 +64,24 @@ func (m *mutant) header(line string) error {
 	case "play":
 		m.plays = append(m.plays, value)
 	case "kills":
-		for claim := range strings.SplitSeq(value, ",") {
-			m.kills = append(m.kills, strings.TrimSpace(claim))
-		}
+		m.kills = append(m.kills, words(value)...)
 	case "test":
 		m.tests = append(m.tests, value)
+	case "in":
+		m.in = append(m.in, words(value)...)
 	default:
-		return fmt.Errorf("want `# bug:`, `# play:`, `# kills:` or `# test:`, have %q", key)
+		return fmt.Errorf("want `# bug:`, `# play:`, `# kills:`, `# test:` or `# in:`, have %q", key)
 	}
 	return nil
+}
+
+// words are the parts of a list with commas.
+func words(list string) []string {
+	all := strings.Split(list, ",")
+	for n := range all {
+		all[n] = strings.TrimSpace(all[n])
+	}
+	return all
 }
 
 // hunks reads a unified diff. Line numbers are not read: the text of a hunk has to say where it belongs.
