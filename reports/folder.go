@@ -159,6 +159,7 @@ func (f *Folder) Write(o *scenarios.Outcome, trace bool) error {
 	if !trace && f.plays > playsInFull {
 		return errors.Join(full, removePlay(dir, o)) // An earlier batch may have left one.
 	}
+	run.dir = dir
 	f.results.keep(&run)
 	return errors.Join(full, writePlay(dir, o, &run, trace))
 }
@@ -260,8 +261,14 @@ func (f *Folder) writeReport() error {
 	return WriteReport(filepath.Join(f.Path, "report.html"), []*Results{&f.results})
 }
 
-// WriteReport writes the HTML report of some scenarios to a file, which is whole or absent.
+// WriteReport writes the HTML report of some scenarios to a file, which is whole or absent. It links the logs of foreign
+// programs by their way from there.
 func WriteReport(name string, all []*Results) error {
+	for _, r := range all {
+		for _, run := range r.Runs {
+			run.findLogs(filepath.Dir(name))
+		}
+	}
 	var page bytes.Buffer
 	if err := WriteHTML(&page, all); err != nil {
 		return err

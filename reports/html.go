@@ -74,9 +74,15 @@ type Drawing struct {
 	What     string    `json:"what"`
 	Steps    []Step    `json:"steps"`
 	Faults   []Fault   `json:"faults"`
-	Machines []Machine `json:"machines"`
+	Machines []Laned   `json:"machines"`
 	Clients  []Clients `json:"clients"`
 	Breaches []Breach  `json:"breaches"`
+}
+
+// Laned is a machine with a link to the log of its program; "": there is none.
+type Laned struct {
+	Machine
+	Log string `json:"log,omitempty"`
 }
 
 // MarshalJSON writes what is not printable as escapes, as in every other file.
@@ -163,7 +169,10 @@ func newShown(r *Run) Shown {
 	s := Shown{Run: r, Headline: r.Headline(), Phases: phases(&r.Play)}
 	s.Data = Drawing{End: r.VirtualSeconds, Verdict: string(r.Verdict), From: f.From, Until: f.Until,
 		Cause: f.From, Marked: f.any,
-		What: s.What, Steps: r.Steps, Faults: r.Faults, Machines: r.Machines, Clients: r.Clients, Breaches: r.Breaches}
+		What: s.What, Steps: r.Steps, Faults: r.Faults, Machines: []Laned{}, Clients: r.Clients, Breaches: r.Breaches}
+	for _, m := range r.Machines {
+		s.Data.Machines = append(s.Data.Machines, Laned{m, r.logs[m.Name]})
+	}
 	for _, c := range r.Claims {
 		if c.Verdict == expect.Idle {
 			s.Idle = append(s.Idle, c)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -327,5 +328,104 @@ func TestOnlyFaultsAreToldToHaveHitNothing(t *testing.T) {
 	o.Run.Faults[0].Until = o.Run.Faults[0].From
 	if text := html(t, asResults("heartbeat-cut", o)); strings.Contains(text, "<td>nothing</td>") {
 		t.Error("want no receipt of what was over at once and had nothing to hit")
+	}
+}
+
+// linksOf are the links of a report that lead out of it, in the order of the machines, and those of its picture.
+func linksOf(t *testing.T, report string) (links, drawn []string) {
+	t.Helper()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`href="([^#"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		links = append(links, strings.ReplaceAll(m[1], "&amp;", "&"))
+	}
+	for _, m := range embedded.FindAllStringSubmatch(string(text), -1) {
+		var d Drawing
+		if err := json.Unmarshal([]byte(m[1]), &d); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range d.Machines {
+			if one.Log != "" {
+				drawn = append(drawn, one.Log)
+			}
+		}
+	}
+	return links, drawn
+}
+
+// A report links the logs of programs, from wherever it lies and wherever the folder is moved, and links nothing where
+// there is none or where the name of a machine leads elsewhere.
+func TestReportLinksLogs(t *testing.T) {
+	root := t.TempDir()
+	f, err := NewFolder(root, "heartbeat-cut", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := dualWriters(4)
+	o.Scenario.Case = "heartbeat-cut/50% & a: b"
+	o.Scenario.Machines = []scenarios.Machine{{Name: "nas-a"}, {Name: "nas-b"}}
+	o.Run.Machines = []expect.Machine{{Name: "nas-a", Kind: &nodes.Kind{}}, {Name: "nas-b", Kind: &nodes.Kind{}}}
+	o.Logs = map[string][]byte{"nas-b": []byte("what it wrote\n")}
+	if err := errors.Join(f.Write(o, false), f.Write(dualWriters(5), false), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(t.TempDir(), "moved")
+	leads := func(report string) {
+		t.Helper()
+		links, drawn := linksOf(t, report)
+		if len(links) != 1 || fmt.Sprint(links) != fmt.Sprint(drawn) {
+			t.Fatalf("want one link, in the page and in its picture, have %q and %q", links, drawn)
+		}
+		u, err := url.Parse(links[0])
+		if err != nil || u.IsAbs() || strings.HasPrefix(u.Path, "/") {
+			t.Fatalf("want the way from here, have %q, %v", links[0], err)
+		}
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(report), filepath.FromSlash(u.Path)))
+		if string(text) != "what it wrote\n" {
+			t.Errorf("%s leads to %q, %v", links[0], text, err)
+		}
+	}
+	leads(f.Report())
+	for _, again := range []string{filepath.Join(root, "elsewhere.html"), f.Report()} {
+		all, _, err := Read(filepath.Join(root, "heartbeat-cut", "latest"))
+		if err == nil {
+			err = WriteReport(again, all)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		leads(again)
+	}
+	if err := os.Rename(f.Path, moved); err != nil {
+		t.Fatal(err)
+	}
+	leads(filepath.Join(moved, "report.html"))
+
+	play := filepath.Join(moved, "50% & a: b", "seed-4")
+	if err := os.Rename(filepath.Join(play, "nas-b.log"), filepath.Join(moved, "other.log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../../other.log", filepath.Join(play, "nas-b.log")); err != nil {
+		t.Fatal(err)
+	}
+	run, err := os.ReadFile(filepath.Join(play, runFile))
+	doctored := strings.ReplaceAll(string(run), `"name": "nas-a"`, `"log": "javascript:alert(1)", "name": "../../other"`)
+	if err != nil || doctored == string(run) {
+		t.Fatalf("have %v in %s", err, run)
+	}
+	if err := os.WriteFile(filepath.Join(play, runFile), []byte(doctored), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := Read(moved)
+	if err == nil {
+		err = WriteReport(filepath.Join(moved, "report.html"), all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if links, drawn := linksOf(t, filepath.Join(moved, "report.html")); len(links)+len(drawn) != 0 {
+		t.Errorf("want no link, have %q and %q", links, drawn)
 	}
 }

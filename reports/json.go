@@ -57,6 +57,9 @@ type Run struct {
 	Operations Operations       `json:"operations"`
 	Events     int              `json:"events"`
 	Picture
+
+	dir  string            // where its files lie; "": nobody knows
+	logs map[string]string // by machine: where a report finds the log of its program
 }
 
 // Step is a step that acted.

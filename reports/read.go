@@ -209,6 +209,7 @@ func (r *reader) run(name string, above *index) error {
 		r.leftOut.add(fmt.Sprintf("%s is not of a play that %s names", name, above.name))
 		return nil
 	}
+	run.dir = filepath.Dir(name)
 	r.count++
 	to := r.of(run.Name)
 	to.Axes = mergeAxes(to.Axes, run.Axes)

@@ -212,8 +212,8 @@
         this.body.append(t);
       }
     }
-    label(text, y, kind) {
-      const short = text.length > 21 ? text.slice(0, 20) + '\u2026' : text;
+    label(text, y, kind, most = 21) {
+      const short = text.length > most ? text.slice(0, most - 1) + '\u2026' : text;
       this.body.append(make('text', { x: 10, y, class: kind || 'soft' }, short));
     }
     span(s) { return clock(s.from, 0.001) + ' to ' + clock(s.until, 0.001); }
@@ -248,7 +248,8 @@
     }
     machine(m) {
       const begin = this.y;
-      this.label(m.name, this.y + 14, 'name');
+      this.label(m.name, this.y + 14, 'name', m.log ? 16 : 21);
+      if (m.log) this.log(m, this.y + 14);
       for (const s of list(m.states)) {
         this.box(s, this.y + 2, 5, states[s.value] || 'var(--inconclusive)', '', [m.name + ' is ' + s.value, this.span(s)]);
       }
@@ -278,6 +279,14 @@
         if (x2 - x1 > 70) this.body.append(make('text', { x: x1 + 5, y: begin + 22, class: 'soft', 'pointer-events': 'none' }, s.value));
       }
       this.y += 7;
+    }
+    // log links what the machine's program wrote.
+    log(m, y) {
+      const label = 'log of ' + m.name, a = make('a', { href: m.log, tabindex: -1, 'aria-label': plain(label) });
+      const text = make('text', { x: gutter - 12, y, 'text-anchor': 'end' }, 'log');
+      a.detail = text.detail = [label, 'what its program wrote, and what befell it'];
+      a.append(text);
+      this.body.append(a);
     }
     // columns adds up the finest bins that cover the view, by a few pixels each.
     columns(g) {
