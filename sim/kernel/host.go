@@ -42,7 +42,7 @@ func Host(kinds ...*nodes.Kind) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	h := &host{line: l, done: make(chan struct{}), begin: make(chan int64, 1)}
+	h := &host{line: l, done: make(chan struct{}), begin: make(chan int64, 1), told: make(chan order, 1)}
 	if err := h.live(kinds); err != nil {
 		_ = l.out.Encode(word{Failed: err.Error()}) // The harness also sees that the process ends.
 		os.Exit(1)
@@ -59,6 +59,7 @@ type host struct {
 
 	turn  sync.Mutex // of the machine's tasks; also guards the clock
 	clock *sim.Clock
+	told  chan order // what the clock is to be: the last order alone, if it was not obeyed yet
 	epoch int64
 	scale int64
 	m     *env.Machine
@@ -105,6 +106,7 @@ func (h *host) live(kinds []*nodes.Kind) error {
 	})
 	h.turn.Unlock()
 	go h.listen()
+	go h.keepTime()
 	if err := h.tell(word{Ready: true}); err != nil {
 		return err
 	}
@@ -178,18 +180,25 @@ func (h *host) listen() {
 			h.program.Hold(o.Hold)
 		case o.Leave:
 			h.program.Dismiss()
-		case o.Clock != nil && h.program == nil:
-			go h.setClock(*o.Clock) // A task that waits for Done has the turn.
+		case o.Clock != nil:
+			select {
+			case <-h.told: // Overtaken.
+			default:
+			}
+			h.told <- o
 		}
 	}
 }
 
-func (h *host) setClock(s sim.ClockState) {
-	h.turn.Lock()
-	err := h.clock.SetState(s)
-	h.m.Retime()
-	h.turn.Unlock()
-	if err != nil || h.tell(word{Clocked: true}) != nil {
-		os.Exit(1)
+// keepTime sets the clock as it is told. That is not for listen to do: a task that has the turn may wait for Done.
+func (h *host) keepTime() {
+	for o := range h.told {
+		h.turn.Lock()
+		err := h.clock.SetState(*o.Clock)
+		h.m.Retime()
+		h.turn.Unlock()
+		if err != nil || h.tell(word{Clocked: o.Clocks}) != nil {
+			os.Exit(1)
+		}
 	}
 }

@@ -29,12 +29,16 @@ type life struct {
 	over    bool
 }
 
-// prepare begins a life, without light.
+// prepare begins a life, without light. One whose power went while it was being prepared is out of the way first: it may have
+// the machine's ports.
 func (m *machine) prepare() {
-	l := &life{up: make(chan struct{}), down: make(chan struct{})}
-	m.life = l
+	before, l := m.latest, &life{up: make(chan struct{}), down: make(chan struct{})}
+	m.life, m.latest = l, l
 	m.w.aside(func() {
 		defer close(l.up)
+		if before != nil {
+			<-before.up
+		}
 		if err := m.raise(l); err != nil {
 			m.w.mu.Lock()
 			m.w.fail(fmt.Errorf("machine %s: %w", m.Name(), err))
@@ -97,6 +101,9 @@ func (m *machine) raise(l *life) error {
 			m.w.fail(fmt.Errorf("task %s of the harness on %s: %s\n%s", task, m.Name(), value, stack))
 		},
 	})
+	if m.Held() {
+		l.own.Pause()
+	}
 	if m.Kind() != nil && m.Fate() == "" {
 		if err := m.launch(); err != nil {
 			return err

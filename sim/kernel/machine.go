@@ -23,6 +23,7 @@ type machine struct {
 
 	births  int           // processes so far
 	life    *life         // from one power-on to the next loss of power
+	latest  *life         // the same, or the one that is over
 	process *process      // the software, if it runs
 	waiting []task        // for the machine to be up
 	dead    chan struct{} // closed when the software that was dropped last is no more; nil: there was none
@@ -128,7 +129,7 @@ func (m *machine) Drop() {
 // Down implements sim.Works.
 func (m *machine) Down() {
 	l, p := m.life, m.process
-	m.life, m.process = nil, nil
+	m.life, m.process, m.waiting = nil, nil, nil
 	if p != nil {
 		p.kill()
 	}

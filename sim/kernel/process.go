@@ -26,21 +26,25 @@ type process struct {
 	m *machine
 	l *life
 
-	line  *line
+	at    string      // where its disk is mounted
+	mount *disk.Mount // nil: not yet
+	line  *line       // both of them nil: it does not live yet
 	cmd   *exec.Cmd
-	mount *disk.Mount
 	tail  tail // the last that it wrote
+	grave sync.Once
 
 	ready, begun   bool // it can run; it may
 	gone           bool // killed, or ended
 	held           bool // it is to stand still
+	clocks         int  // how often it was told of its clock
+	stale          bool // its clock was changed while it stood still
 	holdAfterClock bool // hold it once it has set its clock
 
 	program bool          // its software is a program: then it stands still with all that the program started
 	left    chan struct{} // closed when the program has ended at the end of the drill
 }
 
-// start makes the process. It is called without the lock.
+// start makes the process, and returns when it is ready or never will be. It is called without the lock.
 func (p *process) start(b birth) error {
 	m := p.m
 	// Other worlds of this process may have machines of this name, and it must never look into what it serves itself.
@@ -50,15 +54,22 @@ func (p *process) start(b birth) error {
 	}
 	mount, err := disk.New(m.Disk(), &m.w.mu, at, disk.Options{Scale: m.w.scale})
 	if err != nil {
-		return err
+		return errors.Join(err, os.Remove(at))
+	}
+	m.w.mu.Lock()
+	p.at, p.mount = at, mount
+	gone := p.gone
+	m.w.mu.Unlock()
+	if gone { // It was killed before it was made.
+		return p.unmount()
 	}
 	b.Disk = at
 	ours, c, err := p.spawn(b)
 	if err != nil {
-		return errors.Join(fmt.Errorf("start its process: %w", err), mount.End())
+		return errors.Join(fmt.Errorf("start its process: %w", err), p.unmount())
 	}
 	m.w.mu.Lock()
-	p.mount, p.line, p.cmd = mount, ours, c
+	p.line, p.cmd = ours, c
 	if p.gone { // It was killed before it lived.
 		p.kill()
 		m.w.aside(p.bury)
@@ -131,7 +142,7 @@ func (p *process) listen(up chan struct{}) {
 			p.heard(&w)
 		}
 		over := p.gone
-		if !over && !w.Ready && !w.Clocked {
+		if !over && !w.Ready && w.Clocked == 0 {
 			p.order(order{Done: true})
 		}
 		p.m.w.mu.Unlock()
@@ -157,8 +168,8 @@ func (p *process) heard(w *word) {
 		if p.l.lit {
 			p.begin()
 		}
-	case w.Clocked:
-		if p.holdAfterClock {
+	case w.Clocked > 0:
+		if p.holdAfterClock && w.Clocked == p.clocks {
 			p.hold(true)
 		}
 	case w.Bound != nil:
@@ -213,9 +224,16 @@ func (p *process) begin() {
 	}
 }
 
+// setClock tells the process what its machine's clock is. One that stands still would not read that, and is told when it goes
+// on; one that looks after a program has no use for it.
 func (p *process) setClock(s sim.ClockState) {
-	if p.ready {
-		p.order(order{Clock: &s})
+	switch {
+	case !p.ready || p.program:
+	case p.held:
+		p.stale = true
+	default:
+		p.clocks++
+		p.order(order{Clock: &s, Clocks: p.clocks})
 	}
 }
 
@@ -236,6 +254,10 @@ func (p *process) hold(yes bool) {
 	case yes:
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGSTOP) // One that has just ended hears nothing.
 	default:
+		if p.stale {
+			p.stale = false
+			p.setClock(p.m.Clock().State())
+		}
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGCONT)
 	}
 }
@@ -253,12 +275,14 @@ func (p *process) dismiss() bool {
 // kill ends the process and its hold on the disk, at once: no call of it acts any more, and none is answered while it lives.
 func (p *process) kill() {
 	p.gone = true
+	switch {
+	case p.mount == nil:
+	case p.m.On(): // Its kernel lives on, and has what it wrote.
+		p.mount.Drop()
+	default:
+		p.mount.Cut()
+	}
 	if p.cmd != nil {
-		if p.m.On() { // Its kernel lives on, and has what it wrote.
-			p.mount.Drop()
-		} else {
-			p.mount.Cut()
-		}
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL)
 	}
 }
@@ -269,18 +293,31 @@ const agony = 100 * time.Millisecond
 
 // bury waits for the end of a process that was killed, and gives back what it had. It is called without the lock.
 func (p *process) bury() {
-	if p.cmd == nil {
+	p.m.w.mu.Lock()
+	unborn := p.cmd == nil
+	p.m.w.mu.Unlock()
+	if unborn {
 		return // Start finds out, and calls again.
 	}
-	stuck := time.AfterFunc(agony, p.mount.Fail)
-	defer stuck.Stop()
-	_ = p.cmd.Wait() // How it ended is known.
-	p.line.conn.Close()
+	p.grave.Do(func() { // Whoever killed it while it was being made finds that start has come first, or comes too.
+		stuck := time.AfterFunc(agony, p.mount.Fail)
+		defer stuck.Stop()
+		_ = p.cmd.Wait() // How it ended is known.
+		p.line.conn.Close()
+		if err := p.unmount(); err != nil {
+			p.m.w.mu.Lock()
+			p.m.w.fail(fmt.Errorf("machine %s: %w", p.m.Name(), err))
+			p.m.w.mu.Unlock()
+		}
+	})
+}
+
+// unmount takes the disk away from a process that is no more. It is called without the lock.
+func (p *process) unmount() error {
 	if err := p.mount.End(); err != nil {
-		p.m.w.mu.Lock()
-		p.m.w.fail(err)
-		p.m.w.mu.Unlock()
+		return err
 	}
+	return os.Remove(p.at)
 }
 
 // tail keeps the end of what is written to it.

@@ -42,10 +42,11 @@ func (b *birth) room() *room.Room {
 
 // order is what the harness says to a process after that.
 type order struct {
-	Done  bool // what the process said last has been acted upon
-	Go    bool // the software may run
-	Epoch int64
-	Clock *sim.ClockState // the clock was changed
+	Done   bool // what the process said last has been acted upon
+	Go     bool // the software may run
+	Epoch  int64
+	Clock  *sim.ClockState // the clock was changed; Clocks says how often so far
+	Clocks int
 	// Of a program: it stands still with all that it started, goes on, or is asked to end.
 	Hold, Resume, Leave bool
 }
@@ -53,7 +54,7 @@ type order struct {
 // word is what a process says to the harness. Each but the answer to an order about the clock waits until it is done.
 type word struct {
 	Ready    bool // all is set up: it waits for Go
-	Clocked  bool // the clock was set
+	Clocked  int  // the clock is as the order with this number of Clocks has it; 0: this is no answer
 	At       int64
 	Fact     *nodes.Fact
 	Told     []supervisor.Told // facts of a program, each with a time of its own

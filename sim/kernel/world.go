@@ -292,16 +292,16 @@ func (w *World) sleep(d time.Duration) {
 // begin brings all machines up, and lets time begin when the last one is.
 func (w *World) begin() {
 	behindDoor.enter(w)
+	var lives []*life
 	for _, m := range w.machines {
 		if !m.off {
 			m.prepare()
+			lives = append(lives, m.life)
 		}
 	}
 	w.mu.Unlock()
-	for _, m := range w.machines {
-		if m.life != nil {
-			<-m.life.up
-		}
+	for _, l := range lives {
+		<-l.up
 	}
 	w.mu.Lock()
 	w.epoch.Store(monotonic())

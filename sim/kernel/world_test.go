@@ -3,7 +3,10 @@
 package kernel
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/room"
 )
 
 func ready(h *hall, machine string, n int) func() bool {
@@ -241,6 +245,105 @@ func TestSteppedClock(t *testing.T) {
 	}
 	h.Machine("one").Clock().Step(30 * 365 * 24 * time.Hour)
 	h.until("the step", func() bool { return year() == "2713" })
+}
+
+// Changes of a clock act on the machine's process in their order, however close they are. However many there are, they wait for
+// one that stands still, and the world does not.
+func TestManyChangesOfAClock(t *testing.T) {
+	const most = 5000 // More than a channel holds.
+	for name, x := range map[string]struct {
+		changes    int
+		hold, free func(sim.Machine) bool
+	}{
+		"running":   {2, func(sim.Machine) bool { return true }, func(sim.Machine) bool { return true }},
+		"paused":    {most, sim.Machine.Pause, sim.Machine.Resume},
+		"frozen":    {most, sim.Machine.Freeze, sim.Machine.Thaw},
+		"suspended": {most, sim.Machine.Suspend, sim.Machine.Wake},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, "one")
+			h.until("it", ready(h, "one", 1))
+			m := h.Machine("one")
+			for round := 1; round <= 20; round++ {
+				if !x.hold(m) {
+					t.Fatal("it does not get into this state")
+				}
+				if name == "suspended" {
+					h.until("its end of time", func() bool { return h.machine("one").process.held })
+				}
+				for range x.changes - 1 {
+					m.Clock().Step(-time.Hour)
+				}
+				m.Clock().Step(time.Duration(x.changes) * time.Hour) // One is left.
+				x.free(m)
+				h.until(fmt.Sprintf("its clock to be %d hours ahead", round), func() bool {
+					have, err := strconv.Atoi(h.ask("10.0.0.1", "time"))
+					return err == nil && (have-1767571200)/3600 == round
+				})
+			}
+		})
+	}
+}
+
+// A machine that is off or stands still before it is up does nothing of what it was to do.
+func TestOvertakenByItsOwner(t *testing.T) {
+	for name, x := range map[string]struct {
+		hold, free func(sim.Machine) bool
+		runs       bool // after that
+	}{
+		"off":       {sim.Machine.PowerOff, func(m sim.Machine) bool { return m.Boot(nil) }, false},
+		"paused":    {sim.Machine.Pause, sim.Machine.Resume, true},
+		"frozen":    {sim.Machine.Freeze, sim.Machine.Thaw, true},
+		"suspended": {sim.Machine.Suspend, sim.Machine.Wake, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t)
+			h.until("time", func() bool { return h.Now() > 0 })
+			m, ran := h.Machine("visitor"), false
+			if !m.PowerOff() || !m.Boot(nil) {
+				t.Fatal("it does not boot")
+			}
+			m.Go("look", func(nodes.Env) { ran = true })
+			if !x.hold(m) {
+				t.Fatal("it does not get into this state")
+			}
+			h.must(h.Run(h.Now() + 100*time.Millisecond))
+			if ran {
+				t.Error("a task has run meanwhile")
+			}
+			if !x.free(m) {
+				t.Fatal("it does not leave this state")
+			}
+			h.must(h.Run(h.Now() + 100*time.Millisecond))
+			if ran != x.runs {
+				t.Errorf("the task has run afterwards: %v, want %v", ran, x.runs)
+			}
+		})
+	}
+}
+
+// A machine can lose power at any moment of its coming up: it leaves no process and no mount, and comes up again.
+func TestPowerGoesInABoot(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	m := h.Machine("one")
+	for after := range 20 {
+		if !m.PowerOff() || !m.Boot(nil) {
+			t.Fatal("it does not boot")
+		}
+		h.must(h.Run(h.Now() + time.Duration(after)*time.Millisecond))
+	}
+	was := h.noted("one", nodes.FactReady)
+	m.PowerOff()
+	m.Boot(nil)
+	h.until("its return", ready(h, "one", was+1))
+	h.must(h.Close())
+	if n := processes(); n != 0 {
+		t.Errorf("%d processes are left", n)
+	}
+	if left, err := os.ReadDir(room.Store); err != nil || len(left) > 0 {
+		t.Errorf("of its boots is left: %v %v", left, err)
+	}
 }
 
 // A machine whose process is killed by somebody else has crashed, and says what it wrote last.
