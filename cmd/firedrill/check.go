@@ -42,11 +42,3 @@ func (s selection) extent() string {
 	}
 	return fmt.Sprintf("%s, seeds %d..%d", text, first.First, first.Last)
 }
-
-// unwritten is the error of standard output, as one that ends the command.
-func unwritten(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exit{statusFault, fmt.Errorf("write standard output: %w", err)}
-}

@@ -114,7 +114,7 @@ var endings = []ending{
 		if err != nil || !strings.Contains(line, `"seed":1`) {
 			d.Errorf("its first line is %q, %v", line, err)
 		}
-		d.ends(statusUsage, statusFault, -1)
+		d.ends(statusUnread)
 	}},
 	{"no standard files", false, func(d *drill) {
 		d.Stdin, d.Stdout, d.Stderr = nil, nil, nil

@@ -10,11 +10,9 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"firedrill/reports"
 	"firedrill/scenarios"
 	"firedrill/sim/kernel"
 )
@@ -50,30 +48,29 @@ func main() {
 		// A play makes much garbage and holds little: for some 200 MB more, it takes an eighth less of the processor.
 		debug.SetGCPercent(400)
 	}
+	outliveReaders()
 	os.Exit(firedrill(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // firedrill runs the command with these arguments and returns its exit status.
 func firedrill(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
+	out := &printed{to: stdout}
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
-	if err == nil {
-		return statusPass
-	}
-	status := statusUsage // What cobra itself finds wrong is in the arguments.
-	var e *exit
-	if errors.As(err, &e) {
-		status = e.status
-	}
-	if text := err.Error(); text != "" {
-		lines := strings.Split(text, "\n")
-		for i := range lines { // Paths, and what results say, come from anywhere.
-			lines[i] = reports.Printable(lines[i])
+	status := statusPass
+	if err != nil {
+		complain(stderr, err)
+		status = statusUsage // What cobra itself finds wrong is in the arguments.
+		var e *exit
+		if errors.As(err, &e) {
+			status = e.status
 		}
-		_, _ = fmt.Fprintf(stderr, "firedrill: %s\n", strings.Join(lines, "\n")) // There is nowhere else to say it.
+	}
+	if out.unread.Load() {
+		status = statusUnread
 	}
 	return status
 }
@@ -88,7 +85,7 @@ acknowledged write lost beyond what is promised, back in service in time.
 
 Exit status: 0 passed or showed the expected hazards, 1 failed, 2 bad arguments
 or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
-130 interrupted.`,
+130 interrupted, 141 nobody read what it had to say, as behind | head -1.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

@@ -34,7 +34,7 @@ user. The process is that of the machine's software, with its number here.`,
 			}
 			out := bufio.NewWriter(c.OutOrStdout())
 			if asJSON {
-				return errors.Join(tellLines(out, runs), unwritten(out.Flush()), err)
+				return errors.Join(unwritten(tellLines(out, runs)), unwritten(out.Flush()), err)
 			}
 			for i, r := range runs {
 				if i > 0 {

@@ -39,8 +39,8 @@ func topic(name, short string, tables func() []scenarios.Table) *cobra.Command {
 			}
 			printTable(out, t)
 		}
-		if err := out.Flush(); err != nil {
-			c.PrintErrln("firedrill:", unwritten(err))
+		if err := unwritten(out.Flush()); err != nil {
+			complain(c.ErrOrStderr(), err)
 		}
 	})
 	return c

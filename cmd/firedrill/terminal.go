@@ -14,6 +14,9 @@ import (
 // isTerminal reports whether w is a terminal, by all that can be told without asking it: a device
 // of characters that is not the null device.
 func isTerminal(w io.Writer) bool {
+	if p, is := w.(*printed); is {
+		w = p.to
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
