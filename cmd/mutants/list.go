@@ -67,7 +67,7 @@ func list(root string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var rows strings.Builder
 	for _, c := range all {
 		name := c.name
 		for _, bugs := range []struct {
@@ -75,13 +75,17 @@ func list(root string, w io.Writer) error {
 			there []*mutant
 		}{{"catches", c.catches}, {"has had", c.within}} {
 			for _, m := range bugs.there {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", name, bugs.word, m.bug)
+				fmt.Fprintf(&rows, "%s\t%s\t%s\n", name, bugs.word, m.bug)
 				name = ""
 			}
 		}
 		if name != "" {
-			fmt.Fprintf(table, "%s\tcatches\tnone\n", name)
+			fmt.Fprintf(&rows, "%s\tcatches\tnone\n", name)
 		}
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, rows.String()); err != nil {
+		return err
 	}
 	return table.Flush()
 }
