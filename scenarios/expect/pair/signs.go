@@ -10,48 +10,51 @@ import (
 	"firedrill/scenarios/expect"
 )
 
-// signs are what a unit showed of a takeover; below zero: it did not.
+// signs are what a unit showed of a takeover; below zero: it did not. What it had taken and lost again before it served,
+// since its software or its power ended, is a sign of the begin alone: the phases are those of the takeover that held.
 type signs struct {
 	Failed   time.Duration // the first failed check
-	Decided  time.Duration // it entered the state takeover
+	Decided  time.Duration // it entered the state takeover, for however short a time
 	Promoted time.Duration // it had the role active
 	Address  time.Duration // it bound the virtual address, as the world saw
 	Writes   time.Duration // it gave read-write access in that role
 	Client   time.Duration // the first client was served
-	First    time.Duration // the earliest of these but for the failed check
-	Serving  time.Duration // address, role and access were all there
+	Began    time.Duration // it first decided, or had the role or the address
+	First    time.Duration // the earlier of Began and any read-write access
+	Serving  time.Duration // address, role and access were all there at once
 	events   []int
 }
 
 // signs looks for a takeover by the machine, from..until.
 func (p *pairing) signs(machine string, from, until time.Duration) signs {
-	s := signs{Failed: -1, Decided: -1, Promoted: -1, Address: -1, Writes: -1, Client: -1, First: -1, Serving: -1}
 	l := p.lane(machine)
-	find := func(intervals []expect.Interval, values ...string) time.Duration {
-		for _, i := range intervals {
-			if from <= i.From && i.From < until && (values == nil || slices.Contains(values, i.Value)) {
-				if i.Begun >= 0 {
-					s.events = append(s.events, i.Begun)
-				}
-				return i.From
-			}
-		}
-		return -1
-	}
+	bound := valued(l.Bound, from, until, p.Address)
+	active := valued(l.Role, from, until, pair.RoleActive)
+	writers := valued(p.run.Writers(machine), from, until, "")
+	s := signs{Failed: -1, Decided: -1, Client: -1, Serving: -1}
 	if failed := p.facts(pair.FactCheckFailed, machine, from, until); len(failed) > 0 {
 		s.Failed = failed[0].At
 	}
-	s.Decided = find(l.Phase, string(pair.Takeover), string(pair.ActiveSolo))
-	s.Promoted = find(l.Role, pair.RoleActive)
-	s.Address = find(l.Bound, p.Address)
-	s.Writes = find(p.run.Writers(machine))
-	for _, t := range []time.Duration{s.Decided, s.Promoted, s.Address, s.Writes} {
-		if t >= 0 && (s.First < 0 || t < s.First) {
-			s.First = t
+	for _, e := range p.facts(nodes.FactPhase, machine, from, until-1) {
+		if phase := pair.Phase(e.Value); phase == pair.Takeover || phase == pair.ActiveSolo {
+			s.Decided, s.events = e.At, append(s.events, e.Seq)
+			break
 		}
 	}
-	if s.Address >= 0 && s.Writes >= 0 {
-		s.Serving = max(s.Address, s.Writes)
+	s.Promoted, s.Address, s.Writes = begun(active), begun(bound), begun(writers)
+	s.Began = earliest(s.Decided, s.Promoted, s.Address)
+	s.First = earliest(s.Began, s.Writes)
+	if b, w := together(bound, writers); b != nil {
+		s.Address, s.Writes, s.Serving = b.From, w.From, max(b.From, w.From)
+		bound, writers = []expect.Interval{*b}, []expect.Interval{*w}
+		if role, any := expect.At(active, s.Serving); any {
+			s.Promoted, active = role.From, []expect.Interval{role}
+		}
+	}
+	for _, intervals := range [][]expect.Interval{active, bound, writers} {
+		if len(intervals) > 0 && intervals[0].Begun >= 0 {
+			s.events = append(s.events, intervals[0].Begun)
+		}
 	}
 	slices.Sort(s.events)
 	s.events = slices.Compact(s.events)
@@ -59,6 +62,45 @@ func (p *pairing) signs(machine string, from, until time.Duration) signs {
 		s.Client = p.firstServed(machine, s.First)
 	}
 	return s
+}
+
+// valued are the intervals that begin in from..until, until left out, and have this value; "": any.
+func valued(intervals []expect.Interval, from, until time.Duration, value string) []expect.Interval {
+	return slices.DeleteFunc(slices.Clone(intervals), func(i expect.Interval) bool {
+		return i.From < from || i.From >= until || value != "" && i.Value != value
+	})
+}
+
+// begun is when the first of these intervals begins; below zero: there is none.
+func begun(intervals []expect.Interval) time.Duration {
+	if len(intervals) == 0 {
+		return -1
+	}
+	return intervals[0].From
+}
+
+// earliest is the least of these times that is not below zero; below zero: all are.
+func earliest(times ...time.Duration) time.Duration {
+	first := time.Duration(-1)
+	for _, t := range times {
+		if t >= 0 && (first < 0 || t < first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// together are the first intervals of both lists that overlap, or nil.
+func together(a, b []expect.Interval) (inA, inB *expect.Interval) {
+	at := time.Duration(-1)
+	for n := range a {
+		for m := range b {
+			if from, _, any := a[n].Overlap(b[m]); any && (at < 0 || from < at) {
+				at, inA, inB = from, &a[n], &b[m]
+			}
+		}
+	}
+	return inA, inB
 }
 
 // firstServed is when a client first had an answer from the machine that it had asked for at or after from.

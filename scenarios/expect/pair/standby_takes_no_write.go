@@ -60,11 +60,8 @@ func (p *pairing) standsBy() (from, until time.Duration) {
 	if from < 0 {
 		return -1, -1
 	}
-	s := p.signs(p.Standby, from, p.Until)
-	for _, t := range []time.Duration{s.Decided, s.Promoted, s.Address} {
-		if t >= 0 {
-			until = min(until, t)
-		}
+	if began := p.signs(p.Standby, from, p.Until).Began; began >= 0 {
+		until = min(until, began)
 	}
 	for _, i := range p.lane(p.Standby).Phase {
 		if i.From > from && i.Value == string(pair.Standalone) {

@@ -2,6 +2,7 @@ package pair_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -427,6 +428,47 @@ func TestTakeoverBreaksOff(t *testing.T) {
 	bounded := &pair.Takeover{Since: "death", Within: bound("65s")}
 	trial{"and it tries again, beyond what was asked", off(decided) + standby + takes(13*time.Minute+30*time.Second), expect.Violation,
 		"too late"}.play(t, bounded, config("spaced"))
+}
+
+// TestPhasesOfTheTakeoverThatHeld: what the end of the unit took away again, after a moment or at the very instant, is no part of
+// how long the phases lasted. Only in the virtual world does an end come at the instant of a fact.
+func TestPhasesOfTheTakeoverThatHeld(t *testing.T) {
+	const standby = "10m50s nas-b role: standby, access: none, phase: standby\n"
+	const survivor = `
+		10m52s nas-b address-bound: 172.16.66.40 (lan)
+		10m55s nas-b role: active, phase: active-solo, access: read-write
+	`
+	decided := "10m30s nas-b check-failed: 2\n10m40s nas-b phase: takeover\n"
+	promoted := decided + "10m41s nas-b role: active\n"
+	ends := func(begun string, at time.Duration) string {
+		return death + begun + nodes.FormatDuration(at) + " nas-b powered-off\n10m50s nas-b booted\n"
+	}
+	for _, x := range []struct {
+		name, begun, then string
+		at                time.Duration // of the last fact of begun
+		want              map[string]float64
+	}{
+		{"it had decided", decided, standby + "13m1s nas-b check-failed: 1\n" + takes(13*time.Minute+30*time.Second), 10*time.Minute + 40*time.Second,
+			map[string]float64{"takeover_detect": 131, "takeover_decide": 29, "takeover_promote": 0, "takeover_address": 0, "takeover_access": 0, "takeover": 160}},
+		{"it had the role", promoted, survivor, 10*time.Minute + 41*time.Second,
+			map[string]float64{"takeover_detect": 30, "takeover_decide": 10, "takeover_promote": 15, "takeover_address": 0, "takeover_access": 0, "takeover": 55}},
+		{"it had the address", promoted + "10m42s nas-b address-bound: 172.16.66.40 (lan)\n", survivor, 10*time.Minute + 42*time.Second,
+			map[string]float64{"takeover_detect": 30, "takeover_decide": 10, "takeover_promote": 15, "takeover_address": 0, "takeover_access": 0, "takeover": 55}},
+	} {
+		for _, held := range []time.Duration{0, time.Millisecond} {
+			f := standing("takeover").Judge(played(config("spaced"), 1, ends(x.begun, x.at+held)+x.then))
+			have := map[string]float64{}
+			for _, m := range f.Measures {
+				have[m.Name] = m.Value
+			}
+			if f.Verdict != expect.Pass || !maps.Equal(have, x.want) {
+				t.Errorf("%s for %s: %s, %v, want %v\n%s", x.name, held, f.Verdict, have, x.want, strings.Join(f.Evidence, "\n"))
+			}
+		}
+	}
+	without := strings.ReplaceAll(survivor, "address-bound: 172.16.66.40 (lan)", "check-failed: 3")
+	trial{"it had the address, and boots without it", ends(promoted+"10m42s nas-b address-bound: 172.16.66.40 (lan)\n", 643*time.Second) + without,
+		expect.Violation, "began to take over 40s after 10m, and never served"}.play(t, standing("takeover"), config("spaced"))
 }
 
 func TestNoSilentMerge(t *testing.T) {
