@@ -231,6 +231,31 @@ func TestCommandOnAMachine(t *testing.T) {
 	}
 }
 
+// A command finds the names of the world and none of the host's, whatever runs on its machine.
+func TestNames(t *testing.T) {
+	const look = "for f in hosts hostname resolv.conf; do test -e /etc/$f && cat /etc/$f; done"
+	want := func(machine string) string {
+		var all string
+		for _, f := range []struct{ name, text string }{
+			{"hosts", "127.0.0.1 localhost\n10.0.0.1 one\n10.0.0.2 two\n10.0.0.100 visitor\n"}, {"hostname", machine + "\n"},
+			{"resolv.conf", "# Of the host's name servers none can be reached.\n"},
+		} {
+			if _, err := os.Stat("/etc/" + f.name); err == nil {
+				all += f.text
+			}
+		}
+		return all
+	}
+	h := newHall(t, "one", "two")
+	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "two", 1)() })
+	h.Machine("two").Crash()
+	for _, machine := range []string{"one", "two", "visitor"} {
+		if a, said := h.answered(h.order(machine, "sh", "-c", look)); said != want(machine) {
+			t.Errorf("%s: want\n%s, have %+v\n%s", machine, want(machine), a, said)
+		}
+	}
+}
+
 // A command has what it needs, and no more than the machine's software may do.
 func TestCommandIsKeptFromTheHost(t *testing.T) {
 	h := newHall(t, "one")

@@ -127,7 +127,7 @@ func loopbackUp() error {
 func (m *machine) launch() error {
 	m.births++
 	b := birth{Birth: m.births, Machine: m.Name(), Kind: m.Kind().Name, Scale: m.w.scale, Clock: m.Clock().State(),
-		Seed: m.w.Stream("process " + m.Name()).Uint64()}
+		Seed: m.w.Stream("process " + m.Name()).Uint64(), Hosts: m.hosts()}
 	for _, s := range m.Interfaces() {
 		b.Segments = append(b.Segments, s.Segment)
 	}

@@ -76,6 +76,25 @@ func (m *machine) Addresses(segment string) []netip.Addr {
 	return nil
 }
 
+// hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this
+// one shares a segment with come first, since the first is the one that is tried.
+func (m *machine) hosts() []string {
+	var lines []string
+	for _, o := range m.w.machines {
+		var near, far []string
+		for _, i := range o.Interfaces() {
+			line := i.Address.Addr().String() + " " + o.Name()
+			if slices.ContainsFunc(m.Interfaces(), func(own sim.Interface) bool { return own.Segment == i.Segment }) {
+				near = append(near, line)
+			} else {
+				far = append(far, line)
+			}
+		}
+		lines = append(append(lines, near...), far...)
+	}
+	return lines
+}
+
 // answers reports whether the machine answers ARP for an address now.
 func (m *machine) answers(segment string, a netip.Addr) bool {
 	return !m.Still() && !m.Unplugged(segment) && slices.Contains(m.Addresses(segment), a)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +29,7 @@ func (m *machine) sayProgram(b *birth) error {
 	if len(program.Command) == 0 {
 		return fmt.Errorf("want a command: the program and its arguments")
 	}
-	b.Program, b.Hosts = &program, m.hosts()
+	b.Program = &program
 	err := m.openLog()
 	if err != nil {
 		return err
@@ -112,25 +111,6 @@ func (m *machine) forget(l *life) {
 		m.w.fail(fmt.Errorf("machine %s: %w", m.Name(), err))
 		m.w.mu.Unlock()
 	}
-}
-
-// hosts are the addresses of all machines of the world with their names. Where a machine has several, those that this
-// one shares a segment with come first, since the first is the one that is tried.
-func (m *machine) hosts() []string {
-	var lines []string
-	for _, o := range m.w.machines {
-		var near, far []string
-		for _, i := range o.Interfaces() {
-			line := i.Address.Addr().String() + " " + o.Name()
-			if slices.ContainsFunc(m.Interfaces(), func(own sim.Interface) bool { return own.Segment == i.Segment }) {
-				near = append(near, line)
-			} else {
-				far = append(far, line)
-			}
-		}
-		lines = append(append(lines, near...), far...)
-	}
-	return lines
 }
 
 // farewellTime is how long the world waits for programs that were asked to end: a little longer than these may take.

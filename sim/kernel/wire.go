@@ -28,10 +28,9 @@ type birth struct {
 	Seed     uint64 // of the software's own random stream
 	Scale    int64
 	Clock    sim.ClockState
-	Epoch    int64 // CLOCK_MONOTONIC at the start of the drill, in ns; 0: not yet known, and told by go
+	Hosts    []string // lines of /etc/hosts
 
 	Program *nodes.Program // in place of a kind and its config
-	Hosts   []string       // lines of /etc/hosts
 	Memory  string         // where the harness has mounted what the machine has in memory, from boot to boot
 }
 

@@ -69,8 +69,8 @@ func NewMemory(at string) error {
 }
 
 // Settle makes the mount namespace of this process the room of software of ours: the host's files can be read and
-// nothing else, its own disk is at Disk, processes are its own, /run and /tmp are empty, in memory, and gone with it, and
-// of devices there are those that belong to no host.
+// nothing else, its own disk is at Disk, processes are its own, /run and /tmp are empty, in memory, and gone with it,
+// names are those of the world, for commands beside the software, and of devices there are those that belong to no host.
 func (r *Room) Settle() error {
 	if err := r.move(); err != nil {
 		return err
@@ -79,6 +79,9 @@ func (r *Room) Settle() error {
 		if err := newTmpfs(at, "mode=1777"); err != nil {
 			return err
 		}
+	}
+	if err := r.coverNames(); err != nil {
+		return err
 	}
 	// Where the store was it is out of everybody's way until it is moved.
 	if err := newTmpfs(Store, "mode=0755"); err != nil {

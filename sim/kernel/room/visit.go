@@ -12,19 +12,10 @@ import (
 )
 
 // Visit makes the mount namespace of this process a room for a command on a machine whose software does not run: as if
-// that had settled in, but without a disk, with the names of the world, and with the kernel to be looked at alone.
+// that had settled in, but without a disk, and with the kernel to be looked at alone.
 func (r *Room) Visit() error {
 	if err := errors.Join(r.Settle(), setReadOnly(Disk, true), os.Mkdir(Home, 0o700)); err != nil {
 		return err
-	}
-	for path, text := range r.names() {
-		if _, err := os.Stat(path); err != nil {
-			continue // This system does without.
-		}
-		own := filepath.Join(Home, filepath.Base(path))
-		if err := errors.Join(os.WriteFile(own, []byte(text), 0o644), bind(own, path), os.Remove(own)); err != nil {
-			return err
-		}
 	}
 	return readOnlyKernel()
 }
@@ -56,6 +47,20 @@ func (r *Room) names() map[string]string {
 	}
 	return map[string]string{"/etc/hosts": hosts, "/etc/hostname": r.Machine + "\n",
 		"/etc/resolv.conf": "# Of the host's name servers none can be reached.\n"}
+}
+
+// coverNames covers the host's files of names with the machine's, which are in memory.
+func (r *Room) coverNames() error {
+	for path, text := range r.names() {
+		if _, err := os.Stat(path); err != nil {
+			continue // This system does without.
+		}
+		own := filepath.Join("/run", filepath.Base(path))
+		if err := errors.Join(os.WriteFile(own, []byte(text), 0o644), bind(own, path), os.Remove(own)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readOnlyKernel lets what is of the kernel as a whole be read alone, since to be root of the machine may be to be root
