@@ -43,7 +43,7 @@ type World struct {
 	network  *sim.Network
 	lan      *lan.Switch
 	segments []sim.Segment
-	machines []*machine
+	machines sim.Fleet[*machine]
 	logs     map[string][]byte // after Close
 	work     sync.WaitGroup    // what goes on without the lock
 }
@@ -124,30 +124,12 @@ func (w *World) poke() {
 }
 
 // Machine implements sim.World.
-func (w *World) Machine(name string) sim.Machine {
-	if m := w.machine(name); m != nil {
-		return m
-	}
-	return nil
-}
+func (w *World) Machine(name string) sim.Machine { return w.machines.Machine(name) }
 
-func (w *World) machine(name string) *machine {
-	for _, m := range w.machines {
-		if m.Name() == name {
-			return m
-		}
-	}
-	return nil
-}
+func (w *World) machine(name string) *machine { return w.machines.Find(name) }
 
 // Machines implements sim.World.
-func (w *World) Machines() []sim.Machine {
-	all := make([]sim.Machine, len(w.machines))
-	for i, m := range w.machines {
-		all[i] = m
-	}
-	return all
-}
+func (w *World) Machines() []sim.Machine { return w.machines.Machines() }
 
 // Links implements sim.World.
 func (w *World) Links(segment string) []*sim.Link { return w.network.Links(segment) }

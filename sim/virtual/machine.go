@@ -194,14 +194,5 @@ func (m *machine) iface(segment string) *iface {
 	return nil
 }
 
-func (w *World) machine(name string) *machine {
-	for _, m := range w.machines {
-		if m.Name() == name {
-			return m
-		}
-	}
-	return nil
-}
-
 // text is a panic's value as one reads it.
 func text(v any) string { return fmt.Sprint(v) }

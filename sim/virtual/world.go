@@ -39,7 +39,7 @@ type World struct {
 
 	network  *sim.Network
 	segments []*segment
-	machines []*machine
+	machines sim.Fleet[*machine]
 	packets  []*packet // to be used again
 	tap      func(*packet)
 
@@ -111,21 +111,12 @@ func (w *World) Now() time.Duration { return w.now }
 func (w *World) At(t time.Duration, act func()) { w.schedule(t, nil).act = act }
 
 // Machine implements sim.World.
-func (w *World) Machine(name string) sim.Machine {
-	if m := w.machine(name); m != nil {
-		return m
-	}
-	return nil
-}
+func (w *World) Machine(name string) sim.Machine { return w.machines.Machine(name) }
+
+func (w *World) machine(name string) *machine { return w.machines.Find(name) }
 
 // Machines implements sim.World.
-func (w *World) Machines() []sim.Machine {
-	all := make([]sim.Machine, len(w.machines))
-	for i, m := range w.machines {
-		all[i] = m
-	}
-	return all
-}
+func (w *World) Machines() []sim.Machine { return w.machines.Machines() }
 
 // Links implements sim.World.
 func (w *World) Links(segment string) []*sim.Link { return w.network.Links(segment) }
