@@ -41,7 +41,7 @@ func (*everyTakeover) Judge(r *expect.Run) expect.Finding {
 
 // judgeAll judges the takeover of a pairing, if there was one, and the silences before it.
 func (p *pairing) judgeAll() []expect.Finding {
-	t, from := p.takeover()
+	t, from := p.sign(p.From)
 	var found []expect.Finding
 	for n := range p.allSilences() {
 		s := &p.silences[n]
@@ -111,9 +111,22 @@ func (p *pairing) refused(b expect.Breach, t time.Duration) expect.Finding {
 }
 
 // takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came;
-// below zero: it did not; nil: there was none.
+// below zero: it did not; nil: there was none. What broke off before it was durable, so that the unit is a standby again,
+// is none.
 func (p *pairing) takeover() (time.Duration, *silence) {
-	t := p.signs(p.Standby, p.From, p.Until).First
+	from := p.From
+	for {
+		again := p.brokeOff(p.Standby, p.signs(p.Standby, from, p.Until))
+		if again < 0 {
+			return p.sign(from)
+		}
+		from = again
+	}
+}
+
+// sign is the first one of a takeover since then, and the silence of which it came, as takeover has them.
+func (p *pairing) sign(from time.Duration) (time.Duration, *silence) {
+	t := p.signs(p.Standby, from, p.Until).First
 	if t < 0 {
 		return t, nil
 	}

@@ -270,6 +270,8 @@ func TestOtherHazards(t *testing.T) {
 			run: attached("printer"), want: expect.Violation, broken: []string{"moves_with_role"}, says: "which it does not have"},
 		{name: "HZ-D7: after every takeover", script: death + takeover, asked: shows("HZ-D7"), want: expect.HazardSeen, seen: []string{"HZ-D7"},
 			says: "nas-b served without redundancy from 10m40s to 1h"},
+		{name: "HZ-D7: not after one that broke off", script: brokenOff, asked: shows("HZ-D7"), want: expect.Violation,
+			broken: []string{"hazard"}},
 		{name: "HZ-D7: not in peace", asked: shows("HZ-D7"), want: expect.Violation, broken: []string{"hazard"}},
 
 		{name: "HZ-D9: a lossy path", script: takeover + writes, run: degraded("heartbeat"), asked: shows("HZ-D9"), want: expect.HazardSeen,

@@ -197,8 +197,8 @@ func (p *pairing) brokeOff(machine string, s signs) time.Duration {
 	}
 	l := p.lane(machine)
 	for _, life := range l.Lives() {
-		if life.From <= s.First || s.Serving >= 0 && life.From > s.Serving {
-			continue
+		if life.From <= s.First || s.Serving >= 0 && life.From > s.Serving || life.From >= p.Until {
+			continue // Set up anew it is a standby of another pairing.
 		}
 		for _, role := range l.Role {
 			if role.From >= life.From && role.From < life.Until {

@@ -471,12 +471,26 @@ func TestPhasesOfTheTakeoverThatHeld(t *testing.T) {
 		expect.Violation, "began to take over 40s after 10m, and never served"}.play(t, standing("takeover"), config("spaced"))
 }
 
+// brokenOff is a takeover in which the unit's power fails before anything is durable, and the return of its active.
+const brokenOff = death + `
+	10m40s nas-b phase: takeover
+	10m40s nas-b powered-off
+	10m50s nas-b booted
+	10m50s nas-b role: standby, access: none, phase: standby
+	12m nas-a booted
+	12m nas-a role: active, access: read-write, phase: active
+`
+
 func TestNoSilentMerge(t *testing.T) {
 	split := cable + takes(10*time.Minute+40*time.Second) + mended("20m")
+	const image = "21m nas-a sync-begun: 2\n22m nas-b image-committed: 2\n"
 	for _, x := range []trial{
 		{"nobody took over", cable + mended("10m20s"), expect.Vacuous, ""},
 		{"nothing flows", split, expect.Pass, ""},
-		{"an image", split + "21m nas-a sync-begun: 2\n22m nas-b image-committed: 2\n", expect.Violation, "nas-b noted image-committed"},
+		{"an image", split + image, expect.Violation, "nas-b noted image-committed"},
+		{"an image after a takeover that broke off", brokenOff + image, expect.Vacuous, "nobody took over"},
+		{"an image after one that held", strings.Replace(brokenOff, "role: standby, access: none, phase: standby", "role: active, phase: active-solo", 1) + image,
+			expect.Violation, "nas-b noted image-committed"},
 		{"erased", split + "21m nas-a erased\n", expect.Violation, "nas-a noted erased"},
 		{"set up again", split + `
 			step 30m again do apply nas-b 200 role=active pair_ip=172.16.66.165 virtual_ip=172.16.66.40 heartbeat_ips=[192.168.2.253 192.168.2.254]
