@@ -111,6 +111,7 @@ func (h *host) live(kinds []*nodes.Kind) error {
 		return err
 	}
 	h.epoch = <-h.begin
+	go h.lookOut()
 	value := "ended by itself"
 	if err := h.m.Run(node); err != nil {
 		value = err.Error()

@@ -40,6 +40,8 @@ type process struct {
 	stale          bool // its clock was changed while it stood still
 	holdAfterClock bool // hold it once it has set its clock
 
+	released int64 // CLOCK_MONOTONIC when it went on after it had stood still; 0: it never has
+
 	program bool          // its software is a program: then it stands still with all that the program started
 	left    chan struct{} // closed when the program has ended at the end of the drill
 }
@@ -142,7 +144,7 @@ func (p *process) listen(up chan struct{}) {
 			p.heard(&w)
 		}
 		over := p.gone
-		if !over && !w.Ready && w.Clocked == 0 {
+		if !over && !w.Ready && w.Clocked == 0 && w.Late == nil {
 			p.order(order{Done: true})
 		}
 		p.m.w.mu.Unlock()
@@ -172,6 +174,8 @@ func (p *process) heard(w *word) {
 		if p.holdAfterClock && w.Clocked == p.clocks {
 			p.hold(true)
 		}
+	case w.Late != nil:
+		p.wasLate(*w.Late)
 	case w.Bound != nil:
 		if a, err := netip.ParseAddr(w.Bound.Address); err == nil {
 			m.bind(w.Bound.Segment, a, w.Bound.Bound)
@@ -254,6 +258,7 @@ func (p *process) hold(yes bool) {
 	case yes:
 		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGSTOP) // One that has just ended hears nothing.
 	default:
+		p.released = monotonic()
 		if p.stale {
 			p.stale = false
 			p.setClock(p.m.Clock().State())

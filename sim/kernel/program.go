@@ -49,6 +49,7 @@ func (h *host) liveAs(b *birth) error {
 		return err
 	}
 	h.epoch = <-h.begin
+	go h.lookOut()
 	at, end := h.program.Run(wrong)
 	h.say(word{At: at, Stopped: &end})
 	return nil

@@ -63,6 +63,7 @@ type word struct {
 	Halt     bool
 	Reboot   bool
 	Failed   string // the process cannot be a machine
+	Late     *delay // it was late, and nobody waits for an answer to that
 }
 
 // binding is an address that was taken or given up.

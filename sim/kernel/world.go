@@ -185,7 +185,7 @@ func (w *World) moment(at time.Duration) time.Duration {
 	return w.last
 }
 
-// Slack implements sim.World: by how much the world was late at worst, its own timers and the switch.
+// Slack implements sim.World: by how much the world was late at worst, its own timers, the machines' processes and the switch.
 func (w *World) Slack() time.Duration {
 	if w.lan == nil {
 		return 0
@@ -287,6 +287,7 @@ func (w *World) begin() {
 	}
 	w.mu.Lock()
 	w.epoch.Store(monotonic())
+	w.lookOut()
 	for _, m := range w.machines {
 		if m.life != nil {
 			m.Boot(nil)
