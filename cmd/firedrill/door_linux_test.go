@@ -296,13 +296,13 @@ func (b *box) lookInTerminal() {
 	held := b.hold()
 	for _, machine := range []string{"nas-a", "office-1"} {
 		d := b.drill("exec", machine, "--", "sh", "-c",
-			"test -t 0 && test -t 1 && stty size; (: >/dev/tty) && echo own; trap 'echo caught; exit 5' INT; setsid sleep 1000 & while :; do sleep 0.01; done")
+			"test -t 0 && test -t 1 && stty size; tty; test -c $(tty) && echo of hers >$(tty); (: >/dev/tty) && echo own; trap 'echo caught; exit 5' INT; setsid sleep 1000 & while :; do sleep 0.01; done")
 		terminal := d.inTerminal()
 		b.must(unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 90}))
 		b.sleepers(true)
 		d.typed(terminal, "\x03")
 		d.ends(5)
-		d.says("30 90\r\n", "own\r\n", "^Ccaught\r\n")
+		d.says("30 90\r\n", "/dev/pts/0\r\nof hers\r\n", "own\r\n", "^Ccaught\r\n")
 	}
 	d := b.drill("exec", "nas-a", "sh", "-i")
 	terminal := d.inTerminal()

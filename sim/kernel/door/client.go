@@ -149,38 +149,46 @@ func (r *Running) Exec(e *Errand) (status int, err error) {
 	if !mayEnter(user, os.Geteuid(), room.EveryUser()) {
 		return statusNot, fmt.Errorf("run %d is that of user %d; a command in it is that user's to run", r.Pid, user)
 	}
-	t, err := openTerminal(e)
-	if err != nil {
-		return statusNot, err
-	}
+	t := ownTerminal(e)
 	defer t.close()
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGWINCH, unix.SIGUSR1, unix.SIGUSR2)
 	defer signal.Stop(signals)
-	t.resize()
 	t.lend()
-	err = say(c, request{Command: e.Command, Play: e.Play, Machine: e.Machine, Terminal: t != nil, Term: os.Getenv("TERM")},
+	err = say(c, request{Command: e.Command, Play: e.Play, Machine: e.Machine, Terminal: t.size(), Term: os.Getenv("TERM")},
 		t.files(e)...)
 	if err != nil {
 		return statusNot, fmt.Errorf("ask for the command: %w", err)
 	}
-	t.show()
 	return r.await(c, t, signals)
 }
 
 // await waits for the end of the command.
 func (r *Running) await(c *net.UnixConn, t *terminal, signals <-chan os.Signal) (status int, err error) {
-	ended := make(chan answer, 1)
+	type told struct {
+		answer
+		files []*os.File
+	}
+	answers := make(chan told, 2) // It has a terminal, and has ended.
 	go func() {
-		var a answer
-		if _, err := hear(c, &a, 0); err != nil {
-			a = answer{Error: fmt.Sprintf("run %d has ended, and the command with it", r.Pid), Status: statusSignal + int(unix.SIGKILL)}
+		for more := true; more; {
+			var a told
+			var err error
+			if a.files, err = hear(c, &a.answer, 1); err != nil {
+				a.answer = answer{Error: fmt.Sprintf("run %d has ended, and the command with it", r.Pid),
+					Status: statusSignal + int(unix.SIGKILL)}
+			}
+			more = a.Terminal
+			answers <- a
 		}
-		ended <- a
 	}()
 	for {
 		select {
-		case a := <-ended:
+		case a := <-answers:
+			if a.Terminal && t != nil && t.master == nil && len(a.files) == 1 {
+				t.show(a.files[0])
+				continue
+			}
 			if a.Error != "" {
 				return a.Status, errors.New(a.Error)
 			}

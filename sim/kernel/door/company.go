@@ -34,9 +34,10 @@ type company struct {
 	Hosts       []string
 	Command     []string
 	Environment []string
-	Terminal    bool
-	Join        bool // there is a process whose namespaces are entered
-	Program     bool // and it looks after a program
+	Terminal    *unix.Winsize // the size of the one that it gets; nil: it has the standard files of this process
+	Errors      bool          // but for standard error, which it has in any case
+	Join        bool          // there is a process whose namespaces are entered
+	Program     bool          // and it looks after a program
 }
 
 // KeepCompany is the whole of a process that starts a command on a machine, and stays with it: it passes signals on, tells how
@@ -63,7 +64,7 @@ func KeepCompany() {
 
 // attend starts the command and waits for its end.
 func (with *company) attend(c *net.UnixConn) answer {
-	pid, proc, err := with.begin()
+	pid, proc, err := with.begin(c)
 	if err != nil {
 		status := statusCannot
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
@@ -97,7 +98,7 @@ func (with *company) attend(c *net.UnixConn) answer {
 }
 
 // begin starts the command. Proc is where the processes of the machine are seen.
-func (with *company) begin() (pid int, proc *os.Root, err error) {
+func (with *company) begin(c *net.UnixConn) (pid int, proc *os.Root, err error) {
 	if !with.Join {
 		place := room.Room{Machine: with.Machine, Hosts: with.Hosts}
 		if err := place.Visit(); err != nil {
@@ -116,7 +117,7 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		return 0, nil, fmt.Errorf("become a reaper: %w", err)
 	}
 	attr := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{0, 1, 2},
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: with.Terminal, Ctty: 0}}
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: with.Terminal != nil, Ctty: 0}}
 	err = room.Confined(func() error {
 		if with.Join {
 			if err := room.Enter(softFD, with.Program); err != nil {
@@ -130,6 +131,17 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		if err != nil {
 			return err
 		}
+		if with.Terminal != nil {
+			slave, err := with.giveTerminal(c)
+			if err != nil {
+				return err
+			}
+			defer slave.Close() // With the command's own the terminal ends.
+			attr.Files[0], attr.Files[1] = slave.Fd(), slave.Fd()
+			if !with.Errors {
+				attr.Files[2] = slave.Fd()
+			}
+		}
 		pid, err = syscall.ForkExec(path, with.Command, attr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
@@ -137,6 +149,21 @@ func (with *company) begin() (pid int, proc *os.Root, err error) {
 		return nil
 	})
 	return pid, proc, err
+}
+
+// giveTerminal makes a terminal of the machine, and gives the other side of it to the caller.
+func (with *company) giveTerminal(c *net.UnixConn) (slave *os.File, err error) {
+	master, slave, err := newTerminal(with.Terminal)
+	if err == nil {
+		defer master.Close() // When the caller's is closed the command hears of it.
+		if err = say(c, answer{Terminal: true}, int(master.Fd())); err != nil {
+			slave.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make a terminal: %v", err) // It is not the command that there is none of.
+	}
+	return slave, nil
 }
 
 // reapAll waits for every child that ends. Ended is told how the one did.

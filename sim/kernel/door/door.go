@@ -22,7 +22,8 @@ import (
 // but one may have no number there. Whom it lets in it hands on to the inner process as a descriptor.
 //
 // Each message is one packet of JSON. Callers send a request, and with a command its standard files; the answer to a command
-// comes when it has ended, and until then signals go the other way.
+// comes when it has ended, and until then signals go the other way. A command that is to have a terminal gets one of its
+// machine's, where it is known by its name; of that the caller is sent the other side.
 
 // doorPrefix is how the names of doors begin. The user and the process follow, and something that nobody can guess: a name that
 // could be foreseen could be taken by another user first.
@@ -36,11 +37,24 @@ const Patience = 5 * time.Second
 
 // request is what a caller says first.
 type request struct {
-	Command  []string `json:"command,omitempty"` // to be run; empty: tell what is up
-	Play     int      `json:"play,omitempty"`
-	Machine  string   `json:"machine,omitempty"`
-	Terminal bool     `json:"terminal,omitempty"` // the standard files are a terminal
-	Term     string   `json:"term,omitempty"`     // TERM
+	Command []string `json:"command,omitempty"` // to be run; empty: tell what is up
+	Play    int      `json:"play,omitempty"`
+	Machine string   `json:"machine,omitempty"`
+	// Terminal is the size of the one that the command is to have. Then of the files there is standard error alone, or none
+	// where that is the terminal too.
+	Terminal *unix.Winsize `json:"terminal,omitempty"`
+	Term     string        `json:"term,omitempty"` // TERM
+}
+
+// files is the least and the most of them that come with the request.
+func (r *request) files() (least, most int) {
+	switch {
+	case len(r.Command) == 0:
+		return 0, 0
+	case r.Terminal != nil:
+		return 0, 1
+	}
+	return 3, 3
 }
 
 // follow is what a caller says while its command runs.
@@ -48,14 +62,15 @@ type follow struct {
 	Signal unix.Signal `json:"signal"`
 }
 
-// answer is what a caller is told: a play, a machine of the play told before, with its process as a descriptor; or how a command
-// ended. An error ends it.
+// answer is what a caller is told: a play, a machine of the play told before, with its process as a descriptor; or that a command
+// has a terminal, with the caller's side of it, and how it ended. An error ends it.
 type answer struct {
-	Error   string    `json:"error,omitempty"`
-	Play    *Play     `json:"play,omitempty"`
-	Machine *Standing `json:"machine,omitempty"`
-	Done    bool      `json:"done,omitempty"`
-	Status  int       `json:"status,omitempty"` // of the command
+	Error    string    `json:"error,omitempty"`
+	Play     *Play     `json:"play,omitempty"`
+	Machine  *Standing `json:"machine,omitempty"`
+	Terminal bool      `json:"terminal,omitempty"`
+	Done     bool      `json:"done,omitempty"`
+	Status   int       `json:"status,omitempty"` // of the command
 }
 
 // Open listens for callers for as long as this process lives, and hands those who may come in to the process that gets

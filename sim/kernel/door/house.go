@@ -75,7 +75,7 @@ func (s *Server) Serve(c *net.UnixConn) {
 	var r request
 	files, err := hear(c, &r, 3)
 	if err != nil {
-		_ = say(c, answer{Error: "want a request: " + err.Error()}) // Whoever does not listen is not told.
+		_ = say(c, answer{Error: "want a request: " + err.Error(), Status: statusNot}) // Whoever does not listen is not told.
 		return
 	}
 	defer closeAll(files)
@@ -85,8 +85,8 @@ func (s *Server) Serve(c *net.UnixConn) {
 		}
 		return
 	}
-	if len(files) != 3 {
-		err = fmt.Errorf("want standard input, output and error with a command, have %d files", len(files))
+	if least, most := r.files(); len(files) < least || len(files) > most {
+		err = fmt.Errorf("want from %d to %d files with the command, have %d", least, most, len(files))
 	} else {
 		err = s.House.Admit(r.Play, r.Machine, func(w *Way) {
 			v := &visit{Way: w, c: c, files: files, again: s.Again}

@@ -11,37 +11,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is one that is made for a command, and shown on that of this process. The command cannot have the latter as its
-// controlling one: a terminal is that of one session, and the command's is another.
+// terminal is that of this process while it shows one that a command has. The command cannot have the former as its
+// controlling one: a terminal is that of one session, and the command's is another. Nor would it know its name.
 type terminal struct {
-	keys, screen  *os.File // of this process
-	master, slave *os.File
-	before        *unix.Termios // how the own one was set
-	shown         chan struct{} // closed when nothing more will come from the command
+	keys, screen *os.File      // of this process
+	before       *unix.Termios // how it was set
+	lent         bool          // it is set for the command
+	master       *os.File      // the other side of the command's; nil: it has none yet
+	shown        chan struct{} // closed when nothing more will come from the command
 }
 
-// openTerminal makes a terminal for a command, or none where its files are no terminal or are another job's at the moment.
-func openTerminal(e *Errand) (*terminal, error) {
+// ownTerminal is the terminal of this process, or nil where its files are none or are another job's at the moment.
+func ownTerminal(e *Errand) *terminal {
 	before, err := unix.IoctlGetTermios(int(e.Stdin.Fd()), unix.TCGETS)
 	if err != nil || !isTerminal(e.Stdout) || !foreground(e.Stdin) {
-		return nil, nil
+		return nil
 	}
-	master, err := os.OpenFile("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
+	return &terminal{keys: e.Stdin, screen: e.Stdout, before: before, shown: make(chan struct{})}
+}
+
+// newTerminal makes a terminal where the calling thread is, of a size. The slave is for whoever is to have it.
+func newTerminal(size *unix.Winsize) (master, slave *os.File, err error) {
+	master, err = os.OpenFile("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("make a terminal: %w", err)
+		return nil, nil, err
 	}
-	t := &terminal{keys: e.Stdin, screen: e.Stdout, master: master, before: before, shown: make(chan struct{})}
+	fd, err := peer(master)
+	if err != nil {
+		master.Close()
+		return nil, nil, err
+	}
+	_ = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size) // It is then of another size, and all else is well.
+	return master, os.NewFile(uintptr(fd), "terminal"), nil
+}
+
+// peer opens the other side of a terminal.
+func peer(master *os.File) (slave int, err error) {
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.close()
-		return nil, fmt.Errorf("make a terminal: %w", err)
+		return 0, err
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, master.Fd(), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
-		t.close()
-		return nil, fmt.Errorf("make a terminal: %w (Linux 4.13 can)", errno)
+		return 0, fmt.Errorf("%w (Linux 4.13 can)", errno)
 	}
-	t.slave = os.NewFile(fd, "terminal")
-	return t, nil
+	return int(fd), nil
 }
 
 func isTerminal(f *os.File) bool {
@@ -93,16 +106,27 @@ func PassKeys() error {
 	return nil
 }
 
-// files are the command's standard ones.
-func (t *terminal) files(e *Errand) []int {
+// size is that of the own terminal; nil: there is none.
+func (t *terminal) size() *unix.Winsize {
 	if t == nil {
+		return nil
+	}
+	size, err := unix.IoctlGetWinsize(int(t.keys.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return new(unix.Winsize)
+	}
+	return size
+}
+
+// files are those that go with the request.
+func (t *terminal) files(e *Errand) []int {
+	switch {
+	case t == nil:
 		return []int{int(e.Stdin.Fd()), int(e.Stdout.Fd()), int(e.Stderr.Fd())}
+	case isTerminal(e.Stderr):
+		return nil
 	}
-	list := []int{int(t.slave.Fd()), int(t.slave.Fd()), int(e.Stderr.Fd())}
-	if isTerminal(e.Stderr) {
-		list[2] = list[0]
-	}
-	return list
+	return []int{int(e.Stderr.Fd())}
 }
 
 // lend makes keys those of the command, before there is one: what is typed from now on is for it.
@@ -110,6 +134,7 @@ func (t *terminal) lend() {
 	if t == nil {
 		return
 	}
+	t.lent = true
 	raw := *t.before
 	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	raw.Oflag &^= unix.OPOST
@@ -119,26 +144,21 @@ func (t *terminal) lend() {
 	_ = unix.IoctlSetTermios(int(t.keys.Fd()), unix.TCSETSW, &raw) // As it is it can be used, too.
 }
 
-// show lets keys get to the command, which has its files, and shows what it writes.
-func (t *terminal) show() {
-	if t == nil {
-		return
-	}
-	t.slave.Close() // With the command's own the terminal ends.
-	go func() { _, _ = io.Copy(t.master, t.keys) }()
+// show lets keys get to the terminal of a command, and shows what that writes there.
+func (t *terminal) show(master *os.File) {
+	t.master = master
+	t.resize() // It may have changed since it was told.
+	go func() { _, _ = io.Copy(master, t.keys) }()
 	go func() {
 		defer close(t.shown)
-		_, _ = io.Copy(t.screen, t.master) // It ends with an error: nobody has the other side open any more.
+		_, _ = io.Copy(t.screen, master) // It ends with an error: nobody has the other side open any more.
 	}()
 }
 
 // resize gives the command's terminal the size of the own one.
 func (t *terminal) resize() {
-	if t == nil {
-		return
-	}
-	if size, err := unix.IoctlGetWinsize(int(t.keys.Fd()), unix.TIOCGWINSZ); err == nil {
-		_ = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, size) // It is then of another size, and all else is well.
+	if t != nil && t.master != nil {
+		_ = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, t.size()) // It is then of another size, and all else is well.
 	}
 }
 
@@ -147,13 +167,14 @@ func (t *terminal) close() {
 	if t == nil {
 		return
 	}
-	if t.slave != nil {
-		t.slave.Close()
+	if t.master != nil {
 		select {
 		case <-t.shown:
 		case <-time.After(time.Second): // Somebody else has it open.
 		}
+		t.master.Close()
+	}
+	if t.lent {
 		_ = unix.IoctlSetTermios(int(t.keys.Fd()), unix.TCSETSW, t.before) // If it cannot be set it is gone.
 	}
-	t.master.Close()
 }

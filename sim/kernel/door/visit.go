@@ -27,7 +27,7 @@ const (
 type visit struct {
 	*Way
 	c       *net.UnixConn
-	files   []*os.File // the standard ones
+	files   []*os.File // the standard ones, as the request has them
 	again   string
 	company company
 }
@@ -39,7 +39,7 @@ func (v *visit) run(r *request) {
 		v.Process.Close()
 	}()
 	v.company = company{Machine: v.Machine, Hosts: v.Hosts, Command: r.Command, Environment: v.Environment,
-		Terminal: r.Terminal, Join: v.Process != nil, Program: v.Program}
+		Terminal: r.Terminal, Errors: len(v.files) > 0, Join: v.Process != nil, Program: v.Program}
 	if r.Term != "" {
 		v.company.Environment = append(v.company.Environment, "TERM="+r.Term)
 	}
@@ -82,7 +82,12 @@ func (v *visit) start() (*exec.Cmd, error) {
 	c := exec.Command("/proc/self/exe")
 	c.Args = append([]string{os.Args[0], "exec", v.Machine, "--"}, v.company.Command...) // For ps.
 	c.Env = []string{v.again}
-	c.Stdin, c.Stdout, c.Stderr = v.files[0], v.files[1], v.files[2]
+	if v.company.Terminal == nil {
+		c.Stdin, c.Stdout = v.files[0], v.files[1]
+	}
+	if v.company.Errors {
+		c.Stderr = v.files[len(v.files)-1]
+	}
 	c.ExtraFiles = []*os.File{conn, told} // As callerFD and so on.
 	const shared = unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 	if v.Process == nil {
