@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -52,6 +53,9 @@ func (b *beacon) Run(env nodes.Env) error {
 		switch string(order[:n]) {
 		case "panic":
 			panic("as told")
+		case "give up":
+			fmt.Fprint(os.Stderr, strings.Repeat("because ", 6000), "last words\n")
+			os.Exit(3)
 		case "stop":
 			return errors.New("as told")
 		case "halt":

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,7 @@ type host struct {
 	m     *env.Machine
 
 	program *supervisor.Supervisor // in place of a node: then of the above there are done, begin, epoch and scale
+	laid    atomic.Bool            // its files are
 
 	broken bool // a task has panicked
 }
@@ -179,6 +181,8 @@ func (h *host) listen() {
 			h.begin <- o.Epoch
 		case o.Hold, o.Resume:
 			h.program.Hold(o.Hold)
+		case o.Leave && !h.laid.Load():
+			os.Exit(0) // There is no program to be asked.
 		case o.Leave:
 			h.program.Dismiss()
 		case o.Clock != nil:

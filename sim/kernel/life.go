@@ -131,7 +131,7 @@ func (m *machine) launch() error {
 	for _, s := range m.Interfaces() {
 		b.Segments = append(b.Segments, s.Segment)
 	}
-	p := &process{m: m, l: m.life, program: m.Kind().Program != nil, held: m.Held()}
+	p := &process{m: m, l: m.life, program: m.Kind().Program != nil, held: m.Held(), made: make(chan struct{})}
 	if err := m.say(&b); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -118,12 +119,14 @@ func (w *World) standing() (p door.Play, processes []*os.File) {
 }
 
 // open is a descriptor of the process, which is nil if there is none. It is called with the lock.
-func (p *process) open() (*os.File, error) {
+func (p *process) open() (file *os.File, err error) {
 	if p == nil || p.cmd == nil || p.gone {
 		return nil, nil
 	}
-	fd, err := unix.PidfdOpen(p.cmd.Process.Pid, 0) // Nobody has waited for it: the number is still its own.
-	if err != nil {
+	var fd int
+	again := func(handle uintptr) { fd, err = unix.FcntlInt(handle, unix.F_DUPFD_CLOEXEC, 0) }
+	if unheld := p.cmd.Process.WithHandle(again); unheld != nil || err != nil {
+		err = cmp.Or(unheld, err)
 		return nil, fmt.Errorf("find its process: %w", err)
 	}
 	return os.NewFile(uintptr(fd), "process"), nil

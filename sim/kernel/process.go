@@ -30,8 +30,9 @@ type process struct {
 	mount *disk.Mount // nil: not yet
 	line  *line       // both of them nil: it does not live yet
 	cmd   *exec.Cmd
-	tail  tail // the last that it wrote
-	grave sync.Once
+	tail  tail          // the last that it wrote
+	made  chan struct{} // closed when it lives, or never will
+	ended sync.Once
 
 	ready, begun   bool // it can run; it may
 	gone           bool // killed, or ended
@@ -46,8 +47,21 @@ type process struct {
 	left    chan struct{} // closed when the program has ended at the end of the drill
 }
 
-// start makes the process, and returns when it is ready or never will be. It is called without the lock.
+// start makes the process, and returns when it is ready or never will be. It is called once, without the lock.
 func (p *process) start(b birth) error {
+	err := p.create(b)
+	close(p.made)
+	if err != nil || p.cmd == nil {
+		return err
+	}
+	up := make(chan struct{})
+	p.m.w.aside(func() { p.listen(up) })
+	<-up
+	return nil
+}
+
+// create makes the process and its disk. Without an error there may be neither: it was killed before it lived.
+func (p *process) create(b birth) error {
 	m := p.m
 	// Other worlds of this process may have machines of this name, and it must never look into what it serves itself.
 	at, err := os.MkdirTemp(room.Store, fmt.Sprintf("%s-%d-", m.Name(), b.Birth))
@@ -62,7 +76,7 @@ func (p *process) start(b birth) error {
 	p.at, p.mount = at, mount
 	gone := p.gone
 	m.w.mu.Unlock()
-	if gone { // It was killed before it was made.
+	if gone {
 		return p.unmount()
 	}
 	b.Disk = at
@@ -71,17 +85,14 @@ func (p *process) start(b birth) error {
 		return errors.Join(fmt.Errorf("start its process: %w", err), p.unmount())
 	}
 	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
 	p.line, p.cmd = ours, c
-	if p.gone { // It was killed before it lived.
+	switch {
+	case p.gone:
 		p.kill()
-		m.w.aside(p.bury)
-	} else if p.held {
+	case p.held:
 		p.hold(true)
 	}
-	m.w.mu.Unlock()
-	up := make(chan struct{})
-	m.w.aside(func() { p.listen(up) })
-	<-up
 	return nil
 }
 
@@ -129,6 +140,10 @@ func (p *process) listen(up chan struct{}) {
 	for {
 		var w word
 		err := p.line.in.Decode(&w)
+		now := p.m.w.Now()
+		if err != nil {
+			p.end() // After that all is there that it wrote.
+		}
 		p.m.w.mu.Lock()
 		switch {
 		case p.gone:
@@ -139,7 +154,7 @@ func (p *process) listen(up chan struct{}) {
 			}
 		case p.m.w.leaving: // What still happens is for its log alone.
 		case err != nil:
-			p.died()
+			p.died(now)
 		default:
 			p.heard(&w)
 		}
@@ -206,14 +221,14 @@ func (p *process) when(at int64) time.Duration {
 	return min(elapsed(at, p.m.w.epoch.Load(), p.m.w.scale), p.m.w.Now())
 }
 
-// died is told that the process ended without a word.
-func (p *process) died() {
+// died is told when the process ended without a word.
+func (p *process) died(at time.Duration) {
 	m := p.m
 	f := nodes.Fact{Name: sim.FactCrashed, Value: "its process ended from outside"}
 	if text := p.tail.String(); text != "" {
 		f.Attrs = []nodes.Attr{{Key: "output", Value: text}}
 	}
-	m.Note(f)
+	m.NoteAt(at, f)
 	if !p.gone {
 		m.Ended(sim.StateCrashed)
 	}
@@ -256,14 +271,14 @@ func (p *process) hold(yes bool) {
 	case p.program:
 		p.order(order{Hold: yes, Resume: !yes})
 	case yes:
-		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGSTOP) // One that has just ended hears nothing.
+		_ = p.cmd.Process.Signal(unix.SIGSTOP) // One that has just ended hears nothing.
 	default:
 		p.released = monotonic()
 		if p.stale {
 			p.stale = false
 			p.setClock(p.m.Clock().State())
 		}
-		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGCONT)
+		_ = p.cmd.Process.Signal(unix.SIGCONT)
 	}
 }
 
@@ -288,7 +303,7 @@ func (p *process) kill() {
 		p.mount.Cut()
 	}
 	if p.cmd != nil {
-		_ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL)
+		_ = p.cmd.Process.Kill()
 	}
 }
 
@@ -296,24 +311,28 @@ func (p *process) kill() {
 // die. Where it cannot know of them, it fails then.
 const agony = 100 * time.Millisecond
 
-// bury waits for the end of a process that was killed, and gives back what it had. It is called without the lock.
+// bury waits for the end of a process that was killed, and gives back what it had. It is called once, without the lock.
 func (p *process) bury() {
-	p.m.w.mu.Lock()
-	unborn := p.cmd == nil
-	p.m.w.mu.Unlock()
-	if unborn {
-		return // Start finds out, and calls again.
+	<-p.made
+	if p.cmd == nil {
+		return // It never lived, and has nothing.
 	}
-	p.grave.Do(func() { // Whoever killed it while it was being made finds that start has come first, or comes too.
+	p.end()
+	p.line.conn.Close()
+	if err := p.unmount(); err != nil {
+		p.m.w.mu.Lock()
+		p.m.w.fail(fmt.Errorf("machine %s: %w", p.m.Name(), err))
+		p.m.w.mu.Unlock()
+	}
+}
+
+// end waits for the end of the process, which it brings about where it must, and of what it wrote. It is called without the lock.
+func (p *process) end() {
+	p.ended.Do(func() {
 		stuck := time.AfterFunc(agony, p.mount.Fail)
 		defer stuck.Stop()
+		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait() // How it ended is known.
-		p.line.conn.Close()
-		if err := p.unmount(); err != nil {
-			p.m.w.mu.Lock()
-			p.m.w.fail(fmt.Errorf("machine %s: %w", p.m.Name(), err))
-			p.m.w.mu.Unlock()
-		}
 	})
 }
 

@@ -45,6 +45,7 @@ func (h *host) liveAs(b *birth) error {
 		return err
 	}
 	wrong := fitting.Lay(b.Program.Files)
+	h.laid.Store(true)
 	if err := fitting.Close(); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"firedrill/nodes"
 	"firedrill/sim"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // breaks imposes a condition on the disk of a machine until the function that it returns is called.
@@ -125,8 +126,13 @@ func TestFilesOnADiskThatHangs(t *testing.T) {
 			if m := h.Machine("one"); m.State() != sim.StateUp || len(h.lines("one")) > 0 {
 				t.Errorf("it is %s and says %q", m.State(), h.lines("one"))
 			}
-			if c.How == sim.DiskSlow {
-				return // What waits goes on waiting when the latency is gone.
+			if c.How == sim.DiskSlow { // What waits goes on waiting when the latency is gone.
+				begin := time.Now()
+				h.must(h.Close())
+				if took := time.Since(begin); took > supervisor.Grace {
+					t.Errorf("the end took %s, though no program has to be asked", took)
+				}
+				return
 			}
 			heal()
 			h.says("one", "conf", 1)

@@ -363,6 +363,22 @@ func TestKilledFromOutside(t *testing.T) {
 	}
 }
 
+// A process that gives up says why, and its last word is in the trace, though it may take longer to arrive than its end.
+func TestLastWords(t *testing.T) {
+	h := newHall(t, "one")
+	h.until("it", ready(h, "one", 1))
+	tail := &h.machine("one").process.tail
+	tail.mu.Lock() // What it writes does not get on until then.
+	time.AfterFunc(200*time.Millisecond, tail.mu.Unlock)
+	h.ask("10.0.0.1", "give up")
+	h.until("the crash", func() bool { return h.Machine("one").State() == sim.StateCrashed })
+	for _, e := range h.Trace().Events() {
+		if e.Name == sim.FactCrashed && (len(e.Attrs) != 1 || !strings.HasSuffix(e.Attrs[0].Value, "because last words\n")) {
+			t.Errorf("it says %s", e.Attrs)
+		}
+	}
+}
+
 // Worlds are played side by side, with machines of the same names, and each machine has a disk of its own.
 func TestSideBySide(t *testing.T) {
 	a, b := newHall(t, "one"), newHall(t, "one")
