@@ -169,6 +169,9 @@ func TestParametersEqual(t *testing.T) {
 		check{name: "acknowledged, and the standby has the old ones", script: changed + a, want: expect.Violation, says: "nas-b went by interval=30s"},
 		check{name: "acknowledged, and nobody has", script: changed, want: expect.Violation, says: "nas-a went by interval=30s"},
 		check{name: "repaired in time", script: a + "5m30s nas-b settings interval=20s checks=1 schedule=hourly", want: expect.Pass},
+		check{name: "changed again and again, and the standby never is", script: "5m nas-a settings interval=20s checks=1 schedule=hourly\n" +
+			"5m50s nas-a settings interval=25s checks=1 schedule=hourly\n6m30s nas-a settings interval=30s checks=1 schedule=hourly", want: expect.Violation,
+			says: "nas-a went by interval=20s checks=1 schedule=hourly and nas-b by interval=30s checks=1 schedule=hourly at 5m, and they differed until 6m30s"},
 		check{name: "while the path is cut", script: "4m nas-a unreachable: nas-b (heartbeat)\n" + a, want: expect.Pass},
 		check{name: "and not after the heal", script: "4m nas-a unreachable: nas-b (heartbeat)\n" + a + "20m nas-a reachable: nas-b (heartbeat)",
 			want: expect.Violation},

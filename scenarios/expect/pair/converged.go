@@ -39,7 +39,7 @@ func (c *Converged) Judge(r *expect.Run) expect.Finding {
 			"the run ended at %s, before %s had passed since %s", told(r.End), c.Within, told(r.Quiet))}}
 	}
 	for _, p := range pairings(r) {
-		if p.Until < r.End || !p.erasedOnce() || !u.up(p.Active) || !u.up(p.Standby) || p.left() {
+		if p.Until < r.End || !p.erasedOnce() || u.off(p.Active) || u.off(p.Standby) || p.left() {
 			continue
 		}
 		u.tried++
@@ -68,9 +68,9 @@ func (c *Converged) Judge(r *expect.Run) expect.Finding {
 	return u.finding("no pair stands at the end with both of its units on")
 }
 
-// up reports whether the unit's software runs at the end.
-func (u *ruling) up(unit string) bool {
-	return u.run.Timeline().Lane(unit).State(u.run.End) == sim.StateUp
+// off reports whether the unit has no power at the end. Software that has stopped by itself is no excuse.
+func (u *ruling) off(unit string) bool {
+	return u.run.Timeline().Lane(unit).State(u.run.End) == sim.StateOff
 }
 
 // erasedOnce reports whether the set-up came about: the standby was erased for it.

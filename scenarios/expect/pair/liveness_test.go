@@ -127,6 +127,8 @@ func TestConverged(t *testing.T) {
 		check{name: "set up again", script: takenOver + setAgain("nas-b", "nas-a", ""), want: expect.Pass},
 		check{name: "the path is still cut", script: "50m nas-a unreachable: nas-b (heartbeat)", want: expect.Violation, says: "heartbeat was cut"},
 		check{name: "a unit is off", script: death, want: expect.Vacuous},
+		check{name: "the software of a unit has stopped by itself", script: "50m nas-b stopped", want: expect.Violation,
+			says: "not redundant at 1h: nas-b is none, and was set up as standby"},
 		check{name: "disconnected", script: "step 5m give do disconnect nas-a 200", want: expect.Vacuous},
 	)
 	late := played(config("spaced"), 1, "30m nas-b crashed\n55m nas-b restarted\n55m nas-b role: standby")
@@ -174,15 +176,22 @@ func TestPairingConcludes(t *testing.T) {
 	join := func(took string) string {
 		return "step 20s join do apply nas-b 409 role=standby pair_ip=172.16.66.165 answer.reason=no-answer took=" + took
 	}
+	const unanswered = "step 20s join do apply nas-b 0 role=standby pair_ip=172.16.66.165 took=3m"
 	tries(t, "pairing_concludes",
 		check{name: "in time", bare: true, script: lead + "70s nas-a phase: standalone", want: expect.Pass},
 		check{name: "just in time", bare: true, script: lead + "71.002s nas-a phase: standalone", want: expect.Pass},
-		check{name: "just too late", bare: true, script: lead + "71.003s nas-a phase: standalone", want: expect.Violation, says: "want 1m1.002s"},
+		check{name: "just too late", bare: true, script: lead + "71.003s nas-a phase: standalone", want: expect.Violation, says: "want 1m1.002s at most"},
 		check{name: "never", bare: true, script: lead, want: expect.Violation},
 		check{name: "the power fails meanwhile", bare: true, script: lead + "20s nas-a powered-off\n", want: expect.Vacuous},
 		check{name: "the standby in time", bare: true, script: lead + join("61s") + "\n70s nas-a phase: standalone", want: expect.Pass},
 		check{name: "the standby too late", bare: true, script: lead + join("61.001s") + "\n70s nas-a phase: standalone", want: expect.Violation,
 			says: "nas-b answered its apply of 20s after 1m1.001s, want 1m1s"},
+		check{name: "the standby never", bare: true, script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n" + unanswered,
+			want: expect.Violation, says: "nas-b was in state pairing-s from 20s to 1h, want 1m1s at most"},
+		check{name: "the standby in time, and its answer is lost", bare: true, want: expect.Pass,
+			script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n81s nas-b phase: standalone\n" + unanswered},
+		check{name: "another try of the standby", bare: true, want: expect.Pass, script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n" +
+			"80s nas-b phase: standalone\n100s nas-b phase: pairing-s\n160s nas-b phase: standalone\n" + unanswered},
 		check{name: "nobody sets up", bare: true, want: expect.Vacuous},
 	)
 }

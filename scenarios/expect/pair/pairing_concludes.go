@@ -41,48 +41,46 @@ func (c *PairingConcludes) Judge(r *expect.Run) expect.Finding {
 		switch {
 		case !ours:
 		case s.With.Get("role") == pair.RoleStandby:
-			u.answers(s, config.PairWait+pairWork+r.Slack)
+			patience := config.PairWait + pairWork + r.Slack
+			u.answers(s, patience)
+			u.waits(s, pair.PairingS, s.At, patience)
 		case answeredOK(s, "apply"):
-			u.ends(s)
+			if p := newPairing(r, s); p != nil {
+				u.waits(s, pair.PairingA, s.Done, pairWindow+p.roundTrip()+pairWork+r.Slack)
+			}
 		}
 	}
 	return u.finding("no operator set a unit up")
 }
 
-// answers holds the standby's answer against the time that it may wait for its active.
+// answers holds the standby's answer against the time that it may wait for its active. Where there is none the network may
+// have lost it: see waits.
 func (u *ruling) answers(s *expect.Fired, patience time.Duration) {
-	if !u.ran(s.Machine, s.At, s.At+patience) {
+	if s.Answer.Status == 0 || !u.ran(s.Machine, s.At, s.At+patience) {
 		return
 	}
 	u.tried++
-	if took := s.Done - s.At; s.Answer.Status != 0 && took > patience {
+	if took := s.Done - s.At; took > patience {
 		u.breach(expect.Breach{From: s.At + patience, Until: s.Done, Machines: []string{s.Machine}, Firm: true},
 			"%s answered its apply of %s after %s, want %s", s.Machine, told(s.At), told(took), told(patience))
 	}
 }
 
-// ends looks for the end of the state in which the active waits for its standby.
-func (u *ruling) ends(s *expect.Fired) {
-	p := newPairing(u.run, s)
-	if p == nil {
-		return
-	}
-	patience := pairWindow + p.roundTrip() + pairWork + u.run.Slack
-	deadline := s.Done + patience
+// waits looks for the end of the state in which a unit waits for the other one since an apply.
+func (u *ruling) waits(s *expect.Fired, state pair.Phase, since, patience time.Duration) {
+	deadline := since + patience
 	if !u.ran(s.Machine, s.At, deadline) {
 		return
 	}
 	for _, i := range u.run.Timeline().Lane(s.Machine).Phase {
-		if i.Value != string(pair.PairingA) || i.Until < s.At || i.From > s.Done {
+		if i.Value != string(state) || i.Until < s.At || i.From > min(s.Done, deadline) {
 			continue
 		}
 		u.tried++
-		switch {
-		case i.Until <= deadline || u.run.End <= deadline:
-		default:
+		if i.Until > deadline && u.run.End > deadline {
 			u.breach(expect.Breach{From: deadline, Until: i.Until, Machines: []string{s.Machine}, Firm: true,
 				Events: expect.EventsOf(i)},
-				"%s waited for its standby from %s to %s, want %s", s.Machine, told(i.From), told(i.Until), told(patience))
+				"%s was in state %s from %s to %s, want %s at most", s.Machine, state, told(i.From), told(i.Until), told(patience))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"firedrill/nodes"
 	"firedrill/nodes/pair"
@@ -42,23 +43,43 @@ func (c *ParametersEqual) Judge(r *expect.Run) expect.Finding {
 	return u.finding("no two units of a pair were ever connected")
 }
 
-// compare finds stretches of a connection in which the two went by different things for too long.
+// compare finds stretches of a connection in which the two went by different things for too long. A change that comes while
+// they differ does not give them more time.
 func (u *ruling) compare(p *pairing, a, b []expect.Interval, connected expect.Interval) {
-	for _, x := range expect.Within(a, connected.From, connected.Until) {
-		for _, y := range expect.Within(b, connected.From, connected.Until) {
+	during := []expect.Interval{connected}
+	for _, d := range differing(expect.Clip(a, during), expect.Clip(b, during)) {
+		c := p.checking(d.from)
+		if patience := 2*(c.Interval+c.Timeout) + u.run.Slack; d.until-d.from > patience {
+			u.breach(expect.Breach{From: d.from + patience, Until: d.until, Machines: []string{p.Active, p.Standby},
+				Events: expect.EventsOf(d.a, d.b), Firm: true},
+				"%s went by %s and %s by %s at %s, and they differed until %s, though they were connected",
+				p.Active, d.a.Value, p.Standby, d.b.Value, told(d.from), told(d.until))
+		}
+	}
+}
+
+// difference is a stretch in which two units went by different things: by these when it began.
+type difference struct {
+	from, until time.Duration
+	a, b        expect.Interval
+}
+
+// differing are the stretches in which two lists have different values.
+func differing(a, b []expect.Interval) []difference {
+	var all []difference
+	for _, x := range a {
+		for _, y := range b {
 			from, until, any := x.Overlap(y)
-			if !any || x.Value == y.Value {
-				continue
-			}
-			c := p.checking(from)
-			if patience := 2*(c.Interval+c.Timeout) + u.run.Slack; until-from > patience {
-				u.breach(expect.Breach{From: from + patience, Until: until, Machines: []string{p.Active, p.Standby},
-					Events: expect.EventsOf(x, y), Firm: true},
-					"%s went by %s and %s by %s from %s to %s, though they were connected",
-					p.Active, x.Value, p.Standby, y.Value, told(from), told(until))
+			switch n := len(all); {
+			case !any || x.Value == y.Value:
+			case n > 0 && all[n-1].until == from:
+				all[n-1].until = until
+			default:
+				all = append(all, difference{from, until, x, y})
 			}
 		}
 	}
+	return all
 }
 
 // acknowledged holds every change that an operator had acknowledged against what both units went by then.
