@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,9 +22,7 @@ import (
 // Whoever plays a scenario looks into it from another terminal, others do not, and nothing is left.
 func TestLookInside(t *testing.T) {
 	inBoxes(t, func(b *box) {
-		text := strings.NewReplacer("name: brief", "name: held", "settle: 100ms", "settle: 2s").Replace(brief) +
-			"  - {at: 1800ms, power_off: nas-b}\n"
-		b.must(os.WriteFile(filepath.Join(b.dir, "held.yaml"), []byte(text), 0o644))
+		b.writeHeld()
 		for _, looks := range []struct {
 			name string
 			play func(*box)
@@ -47,10 +47,18 @@ func TestLookInside(t *testing.T) {
 	})
 }
 
-// hold begins a run that is held, and waits until it is.
-func (b *box) hold() *drill {
+// writeHeld writes held.yaml, a drill that can be held when a machine is off.
+func (b *box) writeHeld() {
 	b.Helper()
-	d := b.drill("run", "held.yaml", "--world", "kernel", "--out", kept, "--hold")
+	text := strings.NewReplacer("name: brief", "name: held", "settle: 100ms", "settle: 2s").Replace(brief) +
+		"  - {at: 1800ms, power_off: nas-b}\n"
+	b.must(os.WriteFile(filepath.Join(b.dir, "held.yaml"), []byte(text), 0o644))
+}
+
+// hold begins a run that is held, and waits until it is.
+func (b *box) hold(flags ...string) *drill {
+	b.Helper()
+	d := b.drill(append([]string{"run", "held.yaml", "--world", "kernel", "--out", kept, "--hold"}, flags...)...)
 	d.start()
 	d.Cleanup(func() { _ = d.Process.Kill() }) // Of one that has ended there is nothing to kill.
 	d.isHeld()
@@ -371,6 +379,35 @@ func (b *box) letGoByKeys() {
 }
 
 // lookIntoSeveral has to say which.
+// The network of a run is its own, but who asks for its metrics is outside.
+func TestMetricsOfAKernelWorld(t *testing.T) {
+	inBoxes(t, func(b *box) {
+		b.writeHeld()
+		b.lookAtMetrics()
+	})
+}
+
+func (b *box) lookAtMetrics() {
+	taken, err := net.Listen("tcp", "127.0.0.1:9176")
+	b.must(err)
+	defer taken.Close()
+	d := b.drill("run", "held.yaml", "--world", "kernel", "--out", kept, "--metrics", ":9176")
+	d.start().ends(statusUsage)
+	d.says("--metrics: listen tcp 127.0.0.1:9176: bind: address already in use")
+
+	d = b.hold("--metrics", ":9177")
+	response, err := http.Get("http://127.0.0.1:9177/metrics")
+	b.must(err)
+	text, err := io.ReadAll(response.Body)
+	b.must(errors.Join(err, response.Body.Close()))
+	if response.StatusCode != http.StatusOK {
+		b.Errorf("%s: %s", response.Status, text)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	d.letGo()
+	d.says("metrics at http://127.0.0.1:9177/metrics")
+}
+
 func (b *box) lookIntoSeveral() {
 	one, two := b.hold(), b.hold()
 	d := b.drill("exec", "nas-a", "true")

@@ -18,6 +18,7 @@ import (
 	"firedrill/reports"
 	"firedrill/scenarios"
 	"firedrill/sim"
+	"firedrill/sim/kernel"
 )
 
 // exports are what a run writes for other programs, where it is asked to.
@@ -63,18 +64,56 @@ func (e *exports) begin(stderr io.Writer) error {
 	return e.serve(stderr)
 }
 
-// serve answers Prometheus until end.
-func (e *exports) serve(stderr io.Writer) error {
+// listen opens where metrics are served.
+func (e *exports) listen() (net.Listener, error) {
 	host, port, err := net.SplitHostPort(e.metricsAddress)
 	if err != nil {
-		return fmt.Errorf("--metrics: want an address such as :9100 or 127.0.0.1:9100, have %q", e.metricsAddress)
+		return nil, fmt.Errorf("--metrics: want an address such as :9100 or 127.0.0.1:9100, have %q", e.metricsAddress)
 	}
 	if host == "" {
 		host = "127.0.0.1" // Nobody else is to see it unless the user says so.
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return &exit{statusUsage, fmt.Errorf("--metrics: %w", err)}
+		return nil, &exit{statusUsage, fmt.Errorf("--metrics: %w", err)}
+	}
+	return listener, nil
+}
+
+// listenerFile is a listener that the kernel world brings along: its own network is nobody's outside.
+func (e *exports) listenerFile() (*os.File, error) {
+	listener, err := e.listen()
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close() // The file goes on listening.
+	f, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return nil, &exit{statusFault, fmt.Errorf("--metrics: %w", err)}
+	}
+	return f, nil
+}
+
+// brought is the listener of listenerFile, inside.
+func (e *exports) brought() (net.Listener, error) {
+	f := kernel.Brought(0)
+	defer f.Close()
+	listener, err := net.FileListener(f)
+	if err != nil {
+		return nil, &exit{statusFault, fmt.Errorf("--metrics: %w", err)}
+	}
+	return listener, nil
+}
+
+// serve answers Prometheus until end.
+func (e *exports) serve(stderr io.Writer) error {
+	listen := e.listen
+	if kernel.Inside() {
+		listen = e.brought
+	}
+	listener, err := listen()
+	if err != nil {
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(e.metrics.Served, promhttp.HandlerOpts{EnableOpenMetrics: true}))

@@ -160,17 +160,32 @@ func (o *options) chooseWorld(c *cobra.Command) error {
 		if !c.Flags().Changed("jobs") {
 			o.jobs = 1 // Side by side, plays would make each other late.
 		}
-		if o.hold && !kernel.Inside() {
+		return o.enter()
+	}
+	return fmt.Errorf("--world: want %s, have %q", strings.Join(scenarios.Worlds, " or "), o.world)
+}
+
+// enter starts the command again in the kernel world, with what it can only have from outside.
+func (o *options) enter() error {
+	var with []*os.File
+	if !kernel.Inside() {
+		if o.hold {
 			if err := door.PassKeys(); err != nil {
 				return &exit{statusFault, err}
 			}
 		}
-		if err := kernel.Enter(); err != nil {
-			return &exit{statusFault, fmt.Errorf("the kernel world: %w", err)}
+		if o.metricsAddress != "" {
+			f, err := o.listenerFile()
+			if err != nil {
+				return err
+			}
+			with = append(with, f)
 		}
-		return nil
 	}
-	return fmt.Errorf("--world: want %s, have %q", strings.Join(scenarios.Worlds, " or "), o.world)
+	if err := kernel.Enter(with...); err != nil {
+		return &exit{statusFault, fmt.Errorf("the kernel world: %w", err)}
+	}
+	return nil
 }
 
 // seedRange is the range of seeds that the flags ask for; nil: each case's own.

@@ -33,6 +33,7 @@ const (
 const (
 	lifelineFD = 3
 	doorFD     = 4
+	broughtFD  = 5 // the first of those that Enter was given
 )
 
 // Inside reports whether this process is the root of a tree that Enter made.
@@ -43,12 +44,14 @@ func Inside() bool { return os.Getenv(roleKey) == roleTree }
 // process that calls it first it does not return: that one passes signals on, and exits as the inner one does. When it dies,
 // however it dies, all of the tree dies with it, and what the tree made is gone.
 //
+// What can only be had outside, such as a socket of the host's network, is opened before and brought along; Brought has it inside.
+//
 // An error means that the system does not allow it, and says what is missing.
-func Enter() error {
+func Enter(with ...*os.File) error {
 	if Inside() {
 		return inhabit()
 	}
-	status, err := spawn(os.Args[1:])
+	status, err := spawn(os.Args[1:], with...)
 	if err != nil {
 		return err
 	}
@@ -56,8 +59,14 @@ func Enter() error {
 	return nil
 }
 
+// Brought is the nth file, from 0, that Enter was given outside. It may be asked for once, inside of a tree alone.
+func Brought(n int) *os.File {
+	unix.CloseOnExec(broughtFD + n)
+	return os.NewFile(uintptr(broughtFD+n), fmt.Sprintf("brought-%d", n))
+}
+
 // spawn starts the tree and waits for its end.
-func spawn(args []string) (status int, err error) {
+func spawn(args []string, with ...*os.File) (status int, err error) {
 	runtime.LockOSThread() // The tree gets its signal of death when this thread ends, not when the process does.
 	lifeline, ours, err := os.Pipe()
 	if err != nil {
@@ -73,7 +82,7 @@ func spawn(args []string) (status int, err error) {
 	c.Args[0] = os.Args[0]
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), roleKey+"="+roleTree)
-	c.ExtraFiles = []*os.File{lifeline, callers}
+	c.ExtraFiles = append([]*os.File{lifeline, callers}, with...)
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS,
