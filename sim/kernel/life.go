@@ -47,34 +47,23 @@ func (m *machine) prepare() {
 	})
 }
 
-// raise makes the machine's kernel: a namespace, interfaces, and a process for its software.
+// raise makes the machine's kernel, and a process for its software.
 func (m *machine) raise(l *life) error {
-	ns, err := netns.New()
+	ns, ports, err := m.connect()
 	if err != nil {
 		return err
-	}
-	if err := ns.Do(loopbackUp); err != nil {
-		return err
-	}
-	var ports []*lan.Port
-	for _, i := range m.Interfaces() {
-		p, err := m.w.lan.Attach(ns, i.Segment, m.Name(), i.Address)
-		if err != nil {
-			return err
-		}
-		ports = append(ports, p)
 	}
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
 	l.ns, l.ports = ns, ports
+	if l.over { // Nobody else buries what was not there.
+		m.bury(l, nil)
+		return nil
+	}
 	if m.runsProgram() {
 		if err := m.watchAddresses(l); err != nil {
 			return err
 		}
-	}
-	if l.over || m.w.closed {
-		m.bury(l, nil)
-		return nil
 	}
 	for i, p := range ports {
 		if m.Unplugged(m.Interfaces()[i].Segment) {
@@ -86,21 +75,7 @@ func (m *machine) raise(l *life) error {
 			p.Freeze()
 		}
 	}
-	names := make([]string, len(m.Interfaces()))
-	for i, s := range m.Interfaces() {
-		names[i] = s.Segment
-	}
-	l.own = env.New(env.Config{
-		Lock: &m.w.mu, Clock: m.Clock(), True: m.w.Now, Scale: m.w.scale, In: ns.Do, Disk: m.Disk().Fs, Interfaces: names,
-		Rand:  m.w.Stream("machine " + m.Name()),
-		Note:  m.Note,
-		Log:   m.Log,
-		Bound: m.bind,
-		Halt:  func(bool) {},
-		Panicked: func(task, value, stack string) {
-			m.w.fail(fmt.Errorf("task %s of the harness on %s: %s\n%s", task, m.Name(), value, stack))
-		},
-	})
+	l.own = m.newOwn(l)
 	if m.Held() {
 		l.own.Pause()
 	}
@@ -111,6 +86,48 @@ func (m *machine) raise(l *life) error {
 	}
 	m.light()
 	return nil
+}
+
+// connect makes a namespace with an interface on each of the machine's segments. It is called without the lock.
+func (m *machine) connect() (ns *netns.Namespace, ports []*lan.Port, err error) {
+	if ns, err = netns.New(); err != nil {
+		return nil, nil, err
+	}
+	if err := ns.Do(loopbackUp); err != nil {
+		return nil, nil, err
+	}
+	for _, i := range m.Interfaces() {
+		p, err := m.w.lan.Attach(ns, i.Segment, m.Name(), i.Address)
+		if err != nil {
+			return nil, nil, err
+		}
+		ports = append(ports, p)
+	}
+	return ns, ports, nil
+}
+
+// newOwn makes what runs the tasks of the harness on the machine.
+func (m *machine) newOwn(l *life) *env.Machine {
+	return env.New(env.Config{
+		Lock: &m.w.mu, Clock: m.Clock(), True: m.w.Now, Scale: m.w.scale, In: l.ns.Do, Disk: m.Disk().Fs, Interfaces: m.segments(),
+		Rand:  m.w.Stream("machine " + m.Name()),
+		Note:  m.Note,
+		Log:   m.Log,
+		Bound: m.bind,
+		Halt:  func(bool) {},
+		Panicked: func(task, value, stack string) {
+			m.w.fail(fmt.Errorf("task %s of the harness on %s: %s\n%s", task, m.Name(), value, stack))
+		},
+	})
+}
+
+// segments are those of the machine's interfaces.
+func (m *machine) segments() []string {
+	names := make([]string, len(m.Interfaces()))
+	for i, s := range m.Interfaces() {
+		names[i] = s.Segment
+	}
+	return names
 }
 
 // loopbackUp lets the machine of the calling thread reach itself.
@@ -127,10 +144,7 @@ func loopbackUp() error {
 func (m *machine) launch() error {
 	m.births++
 	b := birth{Birth: m.births, Machine: m.Name(), Kind: m.Kind().Name, Scale: m.w.scale, Clock: m.Clock().State(),
-		Seed: m.w.Stream("process " + m.Name()).Uint64(), Hosts: m.hosts()}
-	for _, s := range m.Interfaces() {
-		b.Segments = append(b.Segments, s.Segment)
-	}
+		Segments: m.segments(), Seed: m.w.Stream("process " + m.Name()).Uint64(), Hosts: m.hosts()}
 	p := &process{m: m, l: m.life, program: m.Kind().Program != nil, held: m.Held(), made: make(chan struct{})}
 	if err := m.say(&b); err != nil {
 		return err
