@@ -52,6 +52,11 @@ func (e *exports) begin(stderr io.Writer) error {
 			return &exit{statusUsage, err}
 		}
 	}
+	if e.pcapDir != "" {
+		if err := os.MkdirAll(e.pcapDir, 0o777); err != nil {
+			return &exit{statusUsage, fmt.Errorf("--pcap: %w", err)}
+		}
+	}
 	if e.junitFile != "" {
 		e.junit = new(reports.JUnit)
 	}
