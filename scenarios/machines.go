@@ -185,6 +185,9 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 		}
 		m.Clock.Zone = zone
 	}
+	if size := whole.get("disk").get("size"); size != nil && new(nodes.Size).UnmarshalText([]byte(size.text)) == nil && m.Disk.Size == 0 {
+		b.fault(size.at, "want a disk of one byte at least, have %s", size.text)
+	}
 	nets := whole.get("nets")
 	if nets == nil {
 		b.fault(e.at, "want nets for machine %s, such as nets: {SEGMENT: ADDRESS}", e.key)
