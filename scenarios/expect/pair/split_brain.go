@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"firedrill/nodes"
+	"firedrill/nodes/pair"
 	"firedrill/scenarios/expect"
 	"firedrill/sim"
 )
@@ -161,12 +162,12 @@ func (t *taken) deafReturn(back, began time.Duration) string {
 }
 
 // lateChecks is HZ-D9: a takeover though the heartbeat path was not cut. Preconditions: the path is shared with
-// clients under a limit of bandwidth, or lost or delayed frames by itself, while the checks failed; and the active
-// ran. Observation: the takeover.
+// clients under a limit of bandwidth, or lost or delayed frames by itself, while the checks failed, as many in a row as
+// D-47 wants; and the active ran. Observation: the takeover.
 func lateChecks(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
-		if t.Silence != nil || !t.alive(t.At) {
+		if t.Silence != nil || !t.alive(t.At) || !t.failedInARow() {
 			continue
 		}
 		w, err := t.checking(t.At).window()
@@ -183,6 +184,26 @@ func lateChecks(r *expect.Run) []expect.Instance {
 		found = append(found, t.resumed(nil)...)
 	}
 	return found
+}
+
+// failedInARow reports whether as many checks had failed one after the other as a takeover needs. That the unit says so does
+// not excuse it by itself, but a unit that does not even say so took over of its own accord.
+func (t *taken) failedInARow() bool {
+	c := t.checking(t.At)
+	since := -1
+	for _, e := range t.facts(pair.FactCheckAnswered, t.Standby, t.From, t.At) {
+		since = e.Seq
+	}
+	failed := 0
+	for _, e := range t.facts(pair.FactCheckFailed, t.Standby, t.From, t.At) {
+		if e.Seq > since && e.Value != "0" { // In the grace of a boot none counts.
+			failed++
+		}
+	}
+	if c.Semantics == pair.Total {
+		return failed >= c.Checks
+	}
+	return failed > c.Checks
 }
 
 // badPath says what may have lost or delayed checks since from; "": nothing.
