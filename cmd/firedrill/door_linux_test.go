@@ -139,7 +139,13 @@ func (b *box) lookByCommands() {
 		{[]string{"nas-b", "true"}, 2, "firedrill: nas-b is powered off: nothing runs there\n"},
 		{[]string{"nas-c", "true"}, 2, "firedrill: no machine \"nas-c\"; the machines are nas-a, nas-b, operator, office-1\n"},
 		{[]string{"--run", "1", "nas-a", "true"}, 2, "firedrill: no run \"1\" is up; the runs are " + run + "\n"},
+		{[]string{"--run", run + "/1", "nas-a", "hostname"}, 0, "nas-a\n"},
+		{[]string{"--run", run + "/2", "nas-a", "true"}, 2, "firedrill: no run \"" + run + "/2\" is up; the runs are " + run + "\n"},
+		{[]string{"nas-a", "--", "--help"}, 127, "firedrill: nas-a: --help: executable file not found in $PATH\n"},
+		{[]string{"nas-a", "--run", run, "true"}, 2,
+			"firedrill: want flags such as --run before the machine: firedrill exec --run PID nas-a -- ip addr\n"},
 		{[]string{"nas-a"}, 2, "firedrill: want a machine and a command: firedrill exec nas-a -- ip addr\n"},
+		{[]string{"nas-b", "--"}, 2, "firedrill: want a machine and a command: firedrill exec nas-b -- ip addr\n"},
 	} {
 		d := b.drill(append([]string{"exec"}, x.args...)...)
 		d.start().ends(x.status)

@@ -43,17 +43,15 @@ is no such run or machine.`,
   firedrill exec nas-a sh                       an interactive shell`,
 		ValidArgsFunction: completeMachines,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 1 && args[1] == "--" {
-				args = slices.Delete(slices.Clone(args), 1, 2)
-			}
-			if len(args) < 2 {
-				return errors.New("want a machine and a command: firedrill exec nas-a -- ip addr")
-			}
-			r, play, err := findMachine(args[0], run)
+			machine, command, err := wanted(args)
 			if err != nil {
 				return err
 			}
-			status, err := r.Exec(&door.Errand{Play: play, Machine: args[0], Command: args[1:],
+			r, play, err := findMachine(machine, run)
+			if err != nil {
+				return err
+			}
+			status, err := r.Exec(&door.Errand{Play: play, Machine: machine, Command: command,
 				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 			if err != nil || status != statusPass {
 				return &exit{status, err}
@@ -61,9 +59,29 @@ is no such run or machine.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&run, "run", "", "the run, as ps tells it, where several have the machine: `PID`")
+	c.Flags().StringVar(&run, "run", "", "of several runs with the machine, the one that ps lists as `PID`")
+	c.DisableFlagsInUseLine = true
 	c.Flags().SetInterspersed(false) // What comes behind the machine is the command's.
 	return c
+}
+
+// wanted is what the arguments ask for. A flag behind the machine is a mistake: behind -- it would be a command.
+func wanted(args []string) (machine string, command []string, err error) {
+	example := "nas-a"
+	if len(args) > 0 {
+		machine, command = args[0], args[1:]
+		example = quote(machine)
+	}
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	} else if len(command) > 0 && strings.HasPrefix(command[0], "-") {
+		return "", nil, fmt.Errorf("want flags such as %s before the machine: firedrill exec --run PID %s -- ip addr",
+			command[0], example)
+	}
+	if len(command) == 0 {
+		return "", nil, fmt.Errorf("want a machine and a command: firedrill exec %s -- ip addr", example)
+	}
+	return machine, command, nil
 }
 
 // findMachine finds the one run and play that has a machine. Of several, which says the one that is meant: PID, or PID/PLAY.
@@ -79,7 +97,7 @@ func findMachine(machine, which string) (*door.Running, int, error) {
 		for _, p := range r.Plays {
 			name := playName(r, &p)
 			plays = append(plays, name)
-			if which != "" && which != name && which != fmt.Sprint(r.Pid) {
+			if which != "" && which != fmt.Sprint(r.Pid) && which != fmt.Sprintf("%d/%d", r.Pid, p.Number) {
 				continue
 			}
 			for _, m := range p.Machines {
