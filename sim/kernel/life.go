@@ -202,9 +202,13 @@ func (m *machine) bury(l *life, p *process) {
 	if l.ns == nil {
 		return // It is being prepared, and buried then.
 	}
+	dropped := m.dead
 	m.w.aside(func() {
 		if p != nil {
 			p.bury()
+		}
+		if dropped != nil {
+			<-dropped // It may be in the midst of its birth.
 		}
 		if l.own != nil {
 			l.own.Wait()

@@ -159,7 +159,7 @@ func (p *process) listen(up chan struct{}) {
 			p.heard(&w)
 		}
 		over := p.gone
-		if !over && !w.Ready && w.Clocked == 0 && w.Late == nil {
+		if !over && w.waits() {
 			p.order(order{Done: true})
 		}
 		p.m.w.mu.Unlock()

@@ -50,7 +50,7 @@ type order struct {
 	Hold, Resume, Leave bool
 }
 
-// word is what a process says to the harness. Each but the answer to an order about the clock waits until it is done.
+// word is what a process says to the harness.
 type word struct {
 	Ready    bool // all is set up: it waits for Go
 	Clocked  int  // the clock is as the order with this number of Clocks has it; 0: this is no answer
@@ -63,8 +63,11 @@ type word struct {
 	Halt     bool
 	Reboot   bool
 	Failed   string // the process cannot be a machine
-	Late     *delay // it was late, and nobody waits for an answer to that
+	Late     *delay // it was late
 }
+
+// waits reports whether the process goes on only when the harness has acted on the word.
+func (w *word) waits() bool { return !w.Ready && w.Clocked == 0 && w.Late == nil }
 
 // binding is an address that was taken or given up.
 type binding struct {

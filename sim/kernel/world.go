@@ -37,8 +37,8 @@ type World struct {
 	wake    chan struct{} // there is a timer more, or a fault
 	fault   error
 	closed  bool
-	leaving bool // programs are asked to end: the trace is complete
-	late    time.Duration
+	leaving bool          // programs are asked to end: the trace is complete
+	late    time.Duration // at worst: its timers, and the processes of its machines
 
 	network  *sim.Network
 	lan      *lan.Switch

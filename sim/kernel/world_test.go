@@ -322,7 +322,8 @@ func TestOvertakenByItsOwner(t *testing.T) {
 	}
 }
 
-// A machine can lose power at any moment of its coming up: it leaves no process and no mount, and comes up again.
+// A machine can lose power at any moment of its coming up, and its software crash before: it leaves no process and no mount, and
+// comes up again.
 func TestPowerGoesInABoot(t *testing.T) {
 	h := newHall(t, "one")
 	h.until("it", ready(h, "one", 1))
@@ -332,6 +333,9 @@ func TestPowerGoesInABoot(t *testing.T) {
 			t.Fatal("it does not boot")
 		}
 		h.must(h.Run(h.Now() + time.Duration(after)*time.Millisecond))
+		if after%2 == 0 {
+			m.Crash()
+		}
 	}
 	was := h.noted("one", nodes.FactReady)
 	m.PowerOff()
