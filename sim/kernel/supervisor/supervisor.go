@@ -218,6 +218,7 @@ func (s *Supervisor) Dismiss() {
 // askToEnd is called with the lock.
 func (s *Supervisor) askToEnd() {
 	ask, name := StopSignal(s.config.Program)
+	s.config.Log.note(s.config.Now(), "the drill is over, and it is asked to end by "+name)
 	_ = unix.Kill(s.pid, ask) // It is not reaped yet, or its end is known: Run waits for this lock.
 	time.AfterFunc(Grace, func() {
 		s.mu.Lock()
