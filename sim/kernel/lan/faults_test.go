@@ -95,34 +95,46 @@ func TestReorder(t *testing.T) {
 	}
 }
 
-// No frame is early, and the middle one is late by no more than the switch says of itself.
+// No frame is early, and the middle one is late by no more than the switch says of itself: the quickest of some rounds, since who
+// measures it may wait for a processor too.
 func TestLatency(t *testing.T) {
 	r, a, b, _, _ := pair(t)
 	const latency = 20 * time.Millisecond
 	r.impose("a", "b", sim.Condition{Latency: ptr(latency)})
-	all := roundTrips(t, a, b, 50)
-	if all[0] < latency {
-		t.Errorf("want no less than %v, have %v", latency, all[0])
+	limit, middle := time.Duration(0), time.Hour
+	for rounds := 0; rounds < 5 && middle > limit; rounds++ {
+		all := roundTrips(t, a, b, 50)
+		if all[0] < latency {
+			t.Errorf("want no less than %v, have %v", latency, all[0])
+		}
+		limit, middle = latency+latency/20+2*r.Late().Worst, min(middle, median(all))
 	}
-	if limit := latency + latency/20 + 2*r.Late().Worst; median(all) > limit {
-		t.Errorf("want the median within %v, have %v", limit, median(all))
+	if middle > limit {
+		t.Errorf("want the median within %v, have %v", limit, middle)
 	}
 }
 
-// Where time runs faster, latencies are shorter.
+// Where time runs faster, latencies are shorter: of ten times as fast, a second is a tenth of one, and never less.
 func TestScale(t *testing.T) {
+	const latency, scale = time.Second, 10
 	start := time.Now()
-	r := newScaledRig(t, 2, sim.Condition{Latency: ptr(time.Second)}, 10,
-		func() time.Duration { return 10 * time.Since(start) })
+	r := newScaledRig(t, 2, sim.Condition{Latency: ptr(latency)}, scale, func() time.Duration { return scale * time.Since(start) })
 	a, b := r.machines["a"], r.machines["b"]
 	ua, ub := a.listen(9), b.listen(9)
-	sent := time.Now()
-	ua.WriteTo([]byte("far"), b.at(9))
-	if got := hears(t, ub, patience); got != "far" {
-		t.Errorf("want far, have %q", got)
-	}
-	if took := time.Since(sent); took < 300*time.Millisecond { // The question of ARP, its answer, and the datagram.
-		t.Errorf("want three times 100 ms, have %v", took)
+	var sent []time.Time
+	for quickest := patience; quickest >= latency; {
+		if time.Since(start) > 2*patience {
+			t.Fatalf("want less than %v, have %v", latency, quickest)
+		}
+		sent = append(sent, time.Now())
+		ua.WriteTo([]byte(strconv.Itoa(len(sent)-1)), b.at(9)) // A kernel that hears of no answer by ARP soon drops it.
+		if got := hears(t, ub, 2*latency); got != "" {
+			took := time.Since(sent[must(strconv.Atoi(got))(t)])
+			if took < latency/scale {
+				t.Errorf("want no less than %v, have %v", latency/scale, took)
+			}
+			quickest = min(quickest, took)
+		}
 	}
 }
 
@@ -136,21 +148,9 @@ func TestCorruptNeverComes(t *testing.T) {
 	if wrong := b.snmp("Udp: InCsumErrors", "Ip: InHdrErrors", "Ip: InAddrErrors"); wrong == 0 {
 		t.Error("the receiver's kernel has seen no wrong checksum: nothing was carried")
 	}
-	r.lock.Lock()
-	asked := a.port.Who(b.addr)
-	r.lock.Unlock()
-	time.Sleep(silence)
-	if by := asked(); by != nil {
-		t.Errorf("want nobody to understand, have %v", by)
-	}
+	a.answered(b.addr) // Nobody understands.
 	lift()
-	r.lock.Lock()
-	asked = a.port.Who(b.addr)
-	r.lock.Unlock()
-	time.Sleep(silence)
-	if by := asked(); !slices.Equal(by, []string{"b"}) {
-		t.Errorf("after the fault: want b to answer, have %v", by)
-	}
+	a.answered(b.addr, "b")
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if i.Corrupted < 200 {
@@ -176,7 +176,6 @@ func (m *machine) snmp(names ...string) (total int) {
 // switch. All that comes is what was sent.
 func TestCorruptInMidStream(t *testing.T) {
 	r, a, b, _, _ := pair(t)
-	const size = 256 << 20
 	sums := make(chan [32]byte, 1)
 	var came atomic.Int64
 	b.serve(80, func(c net.Conn) {
@@ -185,33 +184,39 @@ func TestCorruptInMidStream(t *testing.T) {
 		sums <- [32]byte(h.Sum(nil))
 	})
 	c := must(a.dial(b.addr, 80, patience))(t)
-	block := make([]byte, 1<<20)
-	rand.NewChaCha8([32]byte{1}).Read(block)
-	h := sha256.New()
+	h, enough, sent := sha256.New(), make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(sent)
 		defer c.Close()
-		for range size / len(block) {
+		block := make([]byte, 1<<20)
+		rand.NewChaCha8([32]byte{1}).Read(block)
+		for {
 			if _, err := c.Write(block); err != nil {
 				t.Error(err)
 				return
 			}
+			h.Write(block)
+			select {
+			case <-enough:
+				return
+			default:
+			}
 		}
 	}()
-	for range size / len(block) {
-		h.Write(block)
-	}
 	corrupted := 0
-	for n := int64(1); n < 8; n++ {
-		for came.Load() < n*size/10 {
-			time.Sleep(time.Millisecond)
-		}
+	for range 7 {
+		before := came.Load()
+		r.until("want the stream to go on", func() bool { return came.Load() > before+16<<20 })
 		i, lift := r.impose("", "", sim.Condition{Corrupt: ptr(nodes.ShareAll / 50)})
 		time.Sleep(20 * time.Millisecond)
+		r.until("want frames in mid-stream", func() bool { return i.Corrupted > 0 })
 		lift()
 		r.lock.Lock()
 		corrupted += int(i.Corrupted)
 		r.lock.Unlock()
 	}
+	close(enough)
+	<-sent
 	if got := <-sums; got != [32]byte(h.Sum(nil)) {
 		t.Errorf("what came is not what was sent, after %d bytes", came.Load())
 	}
@@ -252,14 +257,16 @@ func TestBandwidth(t *testing.T) {
 	}
 	r.lock.Unlock()
 	i, _ = r.impose("a", "b", sim.Condition{Bandwidth: ptr(nodes.Bandwidth(1_000_000))})
+	start = time.Now()
 	for range 1500 { // 1049 full frames fit into the queue: that is how many of these keep the port as busy.
 		ua.WriteTo(make([]byte, 1400), b.at(9))
 	}
-	time.Sleep(silence)
+	r.until("want 1500 frames sent", func() bool { return i.Delayed+i.Lost >= 1500 })
+	gone := int64(time.Since(start) / (11 * time.Millisecond)) // Each takes that, and makes room for another one.
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	if i.Lost < 1500-1100 || i.Lost > 1500-1000 || r.Late().Dropped > 0 {
-		t.Errorf("of 1500 %d were lost, dropped %d", i.Lost, r.Late().Dropped)
+	if i.Lost < 1500-1100-gone || i.Lost > 1500-1000 || r.Late().Dropped > 0 {
+		t.Errorf("of 1500 %d were lost while %d went, dropped %d", i.Lost, gone, r.Late().Dropped)
 	}
 }
 
@@ -284,13 +291,20 @@ func TestRefuse(t *testing.T) {
 			if c, err := a.dial(b.addr, 80, patience); !errors.Is(err, one.dial) {
 				t.Errorf("dial: want %v, have %v, %v", one.dial, c, err)
 			}
+			waits := func(c net.Conn, want error) {
+				wait := patience
+				if errors.Is(want, os.ErrDeadlineExceeded) {
+					wait = 2 * silence
+				}
+				c.SetReadDeadline(time.Now().Add(wait))
+			}
 			datagrams.Write([]byte("x"))
-			datagrams.SetReadDeadline(time.Now().Add(2 * silence))
+			waits(datagrams, one.sent)
 			if _, err := datagrams.Read(make([]byte, 1)); !errors.Is(err, one.sent) {
 				t.Errorf("datagram: want %v, have %v", one.sent, err)
 			}
 			before.Write([]byte("x"))
-			before.SetReadDeadline(time.Now().Add(2 * silence))
+			waits(before, one.working)
 			if _, err := before.Read(make([]byte, 1)); !errors.Is(err, one.working) {
 				t.Errorf("connection: want %v, have %v", one.working, err)
 			}
@@ -323,13 +337,7 @@ func TestChosenFrames(t *testing.T) {
 		t.Errorf("port 10: want nothing, have %q", got)
 	}
 	a.announce(a.addr)
-	r.lock.Lock()
-	asked := a.port.Who(b.addr)
-	r.lock.Unlock()
-	time.Sleep(silence)
-	if by := asked(); !slices.Equal(by, []string{"b"}) {
-		t.Errorf("want ordinary ARP to pass, have %v", by)
-	}
+	a.answered(b.addr, "b") // Ordinary ARP passes.
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if i.Lost != 2 {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -239,23 +240,79 @@ func (m *machine) dial(to netip.Addr, port uint16, timeout time.Duration) (net.C
 	})
 }
 
+// reach is dial for where true time goes so fast that a kernel gives up ARP within milliseconds: where the switch is late, it is
+// asked again.
+func (m *machine) reach(to *machine, port uint16) (c net.Conn, err error) {
+	for end := time.Now().Add(patience); ; {
+		c, err = m.dial(to.addr, port, patience)
+		if !errors.Is(err, unix.EHOSTUNREACH) || time.Now().After(end) {
+			return c, err
+		}
+	}
+}
+
 func (m *machine) at(port uint16) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(m.addr, port))
 }
 
-// hears waits for one datagram; "" is silence for as long as that.
+// hears waits for one datagram; "" is silence for as long as that. Where this process had no processor meanwhile it has not
+// listened, and begins again.
 func hears(t testing.TB, c *net.UDPConn, wait time.Duration) string {
 	t.Helper()
 	b := make([]byte, 2048)
-	c.SetReadDeadline(time.Now().Add(wait))
-	n, _, err := c.ReadFromUDPAddrPort(b)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return ""
+	for {
+		limit := time.Now().Add(wait)
+		c.SetReadDeadline(limit)
+		n, _, err := c.ReadFromUDPAddrPort(b)
+		switch {
+		case err == nil:
+			return string(b[:n])
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			t.Fatal(err)
+		case time.Since(limit) < max(tick, wait/2):
+			return ""
+		}
 	}
-	if err != nil {
-		t.Error(err)
+}
+
+// until waits for what has to come about; holds is called with the rig's lock.
+func (r *rig) until(what string, holds func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		late := time.Now().After(end) // Known before looking: there may have been no processor since.
+		r.lock.Lock()
+		is := holds()
+		r.lock.Unlock()
+		if is {
+			return
+		}
+		if late {
+			r.t.Fatal("waits in vain: ", what)
+		}
 	}
-	return string(b[:n])
+}
+
+// answered asks by ARP from a port, and wants these to answer, and nobody else. Who is too slow is asked again.
+func (m *machine) answered(a netip.Addr, want ...string) {
+	r := m.rig
+	r.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		r.lock.Lock()
+		answers := m.port.Who(a)
+		r.lock.Unlock()
+		time.Sleep(silence)
+		r.lock.Lock()
+		have := slices.Sorted(slices.Values(answers()))
+		r.lock.Unlock()
+		if slices.Equal(have, want) {
+			return
+		}
+		more := slices.ContainsFunc(have, func(by string) bool { return !slices.Contains(want, by) })
+		if more || time.Now().After(end) {
+			r.t.Errorf("want answers for %v from %v, have %v", a, want, have)
+			return
+		}
+	}
 }
 
 // announce sends a gratuitous question of ARP: the address is here.

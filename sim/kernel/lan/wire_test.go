@@ -193,10 +193,10 @@ func TestCapture(t *testing.T) {
 	if n := <-got; n != size {
 		t.Fatalf("want %d bytes, have %d", size, n)
 	}
-	time.Sleep(silence) // The last words of the connection are not to be refused.
+	time.Sleep(10 * silence) // The last words of the connection are not to be refused.
 	r.impose("a", "b", sim.Condition{Refuse: sim.RefuseReset})
 	a.dial(b.addr, 80, patience)
-	time.Sleep(silence)
+	r.close() // Then it has shown all.
 	lock.Lock()
 	defer lock.Unlock()
 	broadcasts, resets, seen := 0, 0, map[uint32]int{}
