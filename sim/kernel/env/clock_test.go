@@ -163,14 +163,21 @@ func TestDriftPutsOff(t *testing.T) {
 func TestSuspendHoldsAllTimers(t *testing.T) {
 	for _, told := range []bool{true, false} { // Told or not that it stands still: a timer that comes early is looked at.
 		m := newMachine(t, nil)
-		over := m.waitFor(t, 60*time.Millisecond)
-		m.locked(func() {
-			m.clock.Suspend(m.now())
-			if told {
-				m.Retime()
-			}
-		})
-		time.Sleep(150 * time.Millisecond)
+		over, d := func() int { return 0 }, 60*time.Millisecond
+		for stands := false; !stands; d *= 2 { // Until it stands still before any wait can be over.
+			began := m.now()
+			over = m.waitFor(t, d)
+			m.locked(func() {
+				if stands = m.now()-began < d; !stands {
+					return
+				}
+				m.clock.Suspend(m.now())
+				if told {
+					m.Retime()
+				}
+			})
+		}
+		time.Sleep(d) // Twice as long as they wait.
 		m.locked(func() {
 			if n := over(); n > 0 {
 				t.Errorf("%d waits are over while the clock stands still", n)
@@ -211,12 +218,15 @@ func TestDeadlineOfAClockThatIsBehind(t *testing.T) {
 
 const ticking = "FIREDRILL_TEST_TICKS"
 
+// ticksInAll are so many that they are not over before the process is stopped, if that comes late.
+const ticksInAll = 200
+
 // ticks is a process of software that says something each 10 ms of uptime, by a sleep and by a deadline in turns.
 func ticks() {
 	m := newMachine(nil, nil)
 	_ = m.Run(software(func(env nodes.Env) error {
 		u := must(env.Net().ListenUDP("udp4", &net.UDPAddr{IP: loopback.IP}))
-		for i := range 20 {
+		for i := range ticksInAll {
 			if i%2 == 0 {
 				env.Sleep(10 * time.Millisecond)
 			} else {
@@ -257,8 +267,8 @@ func TestProcessThatStoodStill(t *testing.T) {
 			_ = c.Process.Signal(unix.SIGCONT)
 		}
 	}
-	if count != 20 || stood < 250 {
-		t.Errorf("want 20 ticks with a gap of 300 ms, have %d and %d ms", count, stood)
+	if count != ticksInAll || stood < 250 {
+		t.Errorf("want %d ticks with a gap of 300 ms, have %d and %d ms", ticksInAll, count, stood)
 	}
 }
 
