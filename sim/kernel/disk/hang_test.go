@@ -254,7 +254,7 @@ func (s *software) dies(why string, act func()) {
 	go func() { _ = s.command.Wait(); close(over) }()
 	select {
 	case <-over:
-	case <-time.After(3 * time.Second):
+	case <-time.After(10 * time.Second):
 		s.Fatalf("%s, and yet it lives on, in state %s", why, s.state())
 	}
 }
