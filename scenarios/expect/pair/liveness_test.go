@@ -140,6 +140,14 @@ func TestConverged(t *testing.T) {
 	}
 }
 
+// hung is a run in which a unit's disk hangs from then on.
+func hung(unit string, from time.Duration) func(*expect.Run) {
+	return func(r *expect.Run) {
+		r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: unit, How: "hang"}, From: from, Until: -1,
+			Receipt: faults.Receipt{{N: 1, What: "operations held"}}}}
+	}
+}
+
 func TestSyncsAtBoundaries(t *testing.T) {
 	const first = "1h0.5s nas-a sync-begun: 2\n1h1s nas-b image-committed: 2\n1h1s nas-a sync-committed: 2\n"
 	daily := strings.NewReplacer("schedule=hourly", "schedule=daily")
@@ -153,6 +161,8 @@ func TestSyncsAtBoundaries(t *testing.T) {
 		check{name: "too early", script: strings.NewReplacer("1h0.5s", "59m58s", "1h1s", "59m59s").Replace(first) + "end 1h30m", want: expect.Violation},
 		check{name: "while the one before is under way", script: "50m nas-a sync-begun: 2\nend 1h30m", want: expect.Vacuous},
 		check{name: "while the path is cut", script: "50m nas-a unreachable: nas-b (heartbeat)\nend 1h30m", want: expect.Vacuous},
+		check{name: "while the active's disk hangs", script: "end 1h30m", run: hung("nas-a", 50*time.Minute), want: expect.Vacuous},
+		check{name: "while the standby's disk hangs", script: "end 1h30m", run: hung("nas-b", 50*time.Minute), want: expect.Violation},
 		check{name: "by a clock that was stepped", script: strings.NewReplacer("1h0", "30m0", "1h1s", "30m1s").Replace(first) + "end 1h", run: stepped, want: expect.Pass},
 		check{name: "not by a clock that was stepped", script: first + "end 1h20m", run: stepped, want: expect.Violation, says: "no sync at 30m"},
 		check{name: "by a clock that is behind", script: first + "end 1h30m", want: expect.Violation, says: "no sync at 1h10m",
@@ -190,6 +200,10 @@ func TestPairingConcludes(t *testing.T) {
 			want: expect.Violation, says: "nas-b was in state pairing-s from 20s to 1h, want 1m1s at most"},
 		check{name: "the standby in time, and its answer is lost", bare: true, want: expect.Pass,
 			script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n81s nas-b phase: standalone\n" + unanswered},
+		check{name: "the standby, whose disk hangs", bare: true, script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n" + unanswered,
+			run: hung("nas-b", 0), want: expect.Pass},
+		check{name: "the standby, whose active's disk hangs", bare: true, script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n" +
+			unanswered, run: hung("nas-a", 0), want: expect.Violation},
 		check{name: "another try of the standby", bare: true, want: expect.Pass, script: lead + "20s nas-b phase: pairing-s\n70s nas-a phase: standalone\n" +
 			"80s nas-b phase: standalone\n100s nas-b phase: pairing-s\n160s nas-b phase: standalone\n" + unanswered},
 		check{name: "nobody sets up", bare: true, want: expect.Vacuous},

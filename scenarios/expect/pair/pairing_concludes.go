@@ -12,7 +12,8 @@ import (
 // one round trip of its apply, on the standby within its pair_wait. Nothing is paired later than that. Both may take
 // a second more for their disks, and for the answer to the operator.
 //
-// A unit that stopped or stood still meanwhile is not held to it. Vacuous where no operator set a unit up.
+// A unit that stopped or stood still meanwhile, or whose disk a fault acted on, is not held to it. Vacuous where no operator set a
+// unit up.
 //
 // Source: D-LIV-4, D-19, D-20, D-22.
 type PairingConcludes struct {
@@ -85,8 +86,11 @@ func (u *ruling) waits(s *expect.Fired, state pair.Phase, since, patience time.D
 	}
 }
 
-// ran reports whether the unit's software ran all the time.
+// ran reports whether the unit's software ran all the time, with a disk that worked.
 func (u *ruling) ran(unit string, from, until time.Duration) bool {
+	if brokenDisk(u.run, unit, from, until) {
+		return false
+	}
 	for _, i := range u.run.Timeline().Lane(unit).Runs() {
 		if i.From <= from && min(until, u.run.End) <= i.Until && sim.State(i.Value) == sim.StateUp {
 			return true

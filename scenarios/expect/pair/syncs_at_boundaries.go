@@ -13,7 +13,8 @@ import (
 // SyncsAtBoundaries claims that a sync starts at each boundary of the schedule while both units run in their roles
 // and can hear each other: the full hour, midnight, or that before Sunday, by the active's wall clock and in its zone.
 // It may take a moment to ask for the standby first, and as long as a schedule sleeps where the wall clock was
-// stepped. A boundary at which a sync is still under way is skipped.
+// stepped. A boundary at which a sync is still under way is skipped, and so is one at which a fault acts on the active's disk:
+// the number of the image has to be durable there before it is begun.
 //
 // What the wall clock showed is worked out from the scenario, its drifts and its steps. Vacuous where no boundary was
 // reached while the two units were connected.
@@ -66,7 +67,7 @@ func (u *ruling) boundaries(p *pairing, w *wallClock, parameters []expect.Interv
 			if w.stepped(i.From, at) {
 				patience += syncWakes
 			}
-			if at+patience >= i.Until || at-i.From < time.Second || p.syncing(at) {
+			if at+patience >= i.Until || at-i.From < time.Second || p.syncing(at) || brokenDisk(u.run, p.Active, at, at+patience) {
 				continue
 			}
 			u.tried++

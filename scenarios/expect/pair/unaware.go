@@ -26,7 +26,7 @@ func (p *pairing) unaware() []expect.Interval {
 		switch {
 		case !p.run.Images().Remembers(p.Active, erased[0].At, life.From):
 			found = append(found, life)
-		case p.brokenDisk(life.From):
+		case brokenDisk(p.run, p.Active, life.From, life.From):
 			if life.Until = p.foundItself(life); life.Until > life.From {
 				found = append(found, life)
 			}
@@ -35,11 +35,11 @@ func (p *pairing) unaware() []expect.Interval {
 	return found
 }
 
-// brokenDisk reports whether a fault acted on the active's disk at that time.
-func (p *pairing) brokenDisk(at time.Duration) bool {
-	return slices.ContainsFunc(p.run.Faults, func(e *faults.Entry) bool {
+// brokenDisk reports whether a fault acted on a unit's disk at some time of from..until.
+func brokenDisk(r *expect.Run, unit string, from, until time.Duration) bool {
+	return slices.ContainsFunc(r.Faults, func(e *faults.Entry) bool {
 		f, ok := e.Fault.(*faults.BreakDisk)
-		return ok && f.Machine == p.Active && e.From <= at && (e.Until < 0 || e.Until > at)
+		return ok && f.Machine == unit && e.From <= until && (e.Until < 0 || e.Until > from)
 	})
 }
 
