@@ -13,28 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ending is a way for a run to end, other than that something is killed at random.
+// ending is a way for a run to end, other than that something is killed at random. The drill is brief, or so slow that it is not
+// over before something is done to it, or goes on until it is ended.
 type ending struct {
-	name string
-	long bool // the drill goes on until it is ended
-	play func(*drill)
+	name, scenario string
+	play           func(*drill)
 }
 
 var endings = []ending{
-	{"Ctrl-C", true, func(d *drill) {
+	{"Ctrl-C", "long", func(d *drill) {
 		terminal := d.inTerminal()
 		d.up()
 		d.typed(terminal, "\x03")
 		d.ends(statusInterrupted)
 		d.says("interrupted; writing what is finished")
 	}},
-	{"Ctrl-C twice", true, func(d *drill) {
+	{"Ctrl-C twice", "long", func(d *drill) {
 		terminal := d.inTerminal()
 		d.up()
 		d.typed(terminal, "\x03\x03")
 		d.ends(statusInterrupted)
 	}},
-	{"Ctrl-C before it is up", true, func(d *drill) {
+	{"Ctrl-C before it is up", "long", func(d *drill) {
 		for at := time.Duration(0); at < edge; at += edge / 12 {
 			d = d.drill(d.Args[1:]...)
 			d.start()
@@ -43,18 +43,18 @@ var endings = []ending{
 			d.ends(statusInterrupted, -1) // Before Go itself is up, the signal does what signals do.
 		}
 	}},
-	{"SIGTERM", true, func(d *drill) {
+	{"SIGTERM", "long", func(d *drill) {
 		d.start().up()
 		d.must(unix.Kill(d.Process.Pid, unix.SIGTERM))
 		d.ends(statusInterrupted)
 	}},
-	{"closed terminal", true, func(d *drill) {
+	{"closed terminal", "long", func(d *drill) {
 		terminal := d.inTerminal()
 		d.up()
 		d.must(terminal.Close())
 		d.ends(128 + int(unix.SIGHUP))
 	}},
-	{"full disk", false, func(d *drill) {
+	{"full disk", "brief", func(d *drill) {
 		filler := filepath.Join(d.dir, full, "filler")
 		d.must(os.WriteFile(filler, make([]byte, fullSize-8<<10), 0o666))
 		d.Args = append(d.Args, "--out", full, "--trace") // The last --out counts.
@@ -65,13 +65,13 @@ var endings = []ending{
 		d.again(full)
 		d.must(os.RemoveAll(filepath.Join(d.dir, full, "brief")))
 	}},
-	{"a machine's process is killed", false, func(d *drill) {
+	{"a machine's process is killed", "slow", func(d *drill) {
 		d.Args = append(d.Args, "--trace")
 		machines := d.start().up()
 		time.Sleep(50 * time.Millisecond)
 		d.must(unix.Kill(machines[1], unix.SIGKILL))
 		d.ends(statusPass, statusFailed, statusUnclear)
-		trace, err := os.ReadFile(filepath.Join(d.dir, kept, "brief", "seed-1", "trace.jsonl"))
+		trace, err := os.ReadFile(filepath.Join(d.dir, kept, "slow", "seed-1", "trace.jsonl"))
 		d.must(err)
 		for _, want := range []string{"its process ended from outside", `"plug: lan`, `"drill-end"`} { // It goes on to its end.
 			if !strings.Contains(string(trace), want) {
@@ -79,7 +79,7 @@ var endings = []ending{
 			}
 		}
 	}},
-	{"stopped for a while", false, func(d *drill) {
+	{"stopped for a while", "slow", func(d *drill) {
 		machines := d.start().up()
 		inner, _ := d.tree()
 		all := append(append(machines, inner...), d.Process.Pid)
@@ -93,7 +93,7 @@ var endings = []ending{
 		d.ends(statusUnclear)
 		d.says("the world was late by")
 	}},
-	{"stopped and killed", true, func(d *drill) {
+	{"stopped and killed", "long", func(d *drill) {
 		machines := d.start().up()
 		inner, _ := d.tree()
 		for _, pid := range append(append(machines, inner...), d.Process.Pid) {
@@ -102,7 +102,7 @@ var endings = []ending{
 		d.must(d.Process.Kill())
 		d.ends(-1)
 	}},
-	{"nobody reads what it says", false, func(d *drill) { // As with `| head -1`.
+	{"nobody reads what it says", "brief", func(d *drill) { // As with `| head -1`.
 		r, w, err := os.Pipe()
 		d.must(err)
 		d.Args = append(d.Args, "--seeds", "1..3", "--json")
@@ -116,7 +116,7 @@ var endings = []ending{
 		}
 		d.ends(statusUnread)
 	}},
-	{"no standard files", false, func(d *drill) {
+	{"no standard files", "brief", func(d *drill) {
 		d.Stdin, d.Stdout, d.Stderr = nil, nil, nil
 		d.began = time.Now()
 		p, err := os.StartProcess(d.Path, d.Args, &os.ProcAttr{Dir: d.dir, Env: d.Env, Sys: d.SysProcAttr, Files: []*os.File{nil, nil, nil}})
@@ -138,19 +138,17 @@ const (
 // However else a run ends, nothing is left.
 func TestNothingIsLeftByTheEnded(t *testing.T) {
 	inBoxes(t, func(b *box) {
-		long := strings.NewReplacer("name: brief", "name: long", "stop: 2s", "stop: 10m").Replace(brief)
-		b.must(os.WriteFile(filepath.Join(b.dir, "long.yaml"), []byte(long), 0o644))
+		for name, change := range map[string][]string{"long": {"stop: 2s", "stop: 10m"}, "slow": {"10x", "2x"}} {
+			text := strings.NewReplacer(append(change, "name: brief", "name: "+name)...).Replace(brief)
+			b.must(os.WriteFile(filepath.Join(b.dir, name+".yaml"), []byte(text), 0o644))
+		}
 		b.must(os.Mkdir(filepath.Join(b.dir, full), 0o755))
 		b.must(unix.Mount("tmpfs", filepath.Join(b.dir, full), "tmpfs", 0, fmt.Sprintf("mode=1777,size=%d", fullSize)))
 		before := b.look()
 		for _, e := range endings {
 			b.Run(e.name, func(t *testing.T) {
 				here := &box{t, b.dir, b.uid}
-				scenario := "brief.yaml"
-				if e.long {
-					scenario = "long.yaml"
-				}
-				e.play(here.drill("run", scenario, "--world", "kernel", "--out", kept))
+				e.play(here.drill("run", e.scenario+".yaml", "--world", "kernel", "--out", kept))
 				here.nothingLeft(before, e.name)
 				here.wholeFiles(kept)
 			})

@@ -49,15 +49,17 @@ func TestNothingOfTheHostIsTouched(t *testing.T) {
 	inBoxes(t, func(b *box) {
 		b.must(os.WriteFile(filepath.Join(b.dir, "busy.yaml"), []byte(busy), 0o644))
 		before, all := b.lookAtHost(), b.look()
-		d := b.drill("run", "busy.yaml", "--world", "kernel", "--out", kept).start()
 		looks := 0
-		for ; !d.over(); looks++ {
-			if differ := before.against(b.lookAtHost()); len(differ) > 0 {
-				b.Fatalf("during the run:\n%s", strings.Join(differ, "\n"))
+		for runs := 0; runs < 10 && looks < 10; runs++ { // On a busy system a run may be over after a few.
+			d := b.drill("run", "busy.yaml", "--world", "kernel", "--out", kept).start()
+			for ; !d.over(); looks++ {
+				if differ := before.against(b.lookAtHost()); len(differ) > 0 {
+					b.Fatalf("during the run:\n%s", strings.Join(differ, "\n"))
+				}
+				time.Sleep(time.Millisecond)
 			}
-			time.Sleep(time.Millisecond)
+			d.ends(statusPass, statusUnclear)
 		}
-		d.ends(statusPass, statusUnclear)
 		if looks < 10 {
 			b.Errorf("only %d looks during the run", looks)
 		}
