@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"firedrill/sim/kernel/netns"
 )
@@ -17,6 +18,9 @@ type Port struct {
 	jack    *jack
 	tap     *tap
 	plugged bool
+	dark    bool   // the machine's kernel may not have noticed yet that the cable is in again
+	before  uint64 // what it had dropped when that began
+	excused uint64 // what it dropped in the dark, all told
 	frozen  bool
 	closed  bool
 	gone    bool       // the device is, with its namespace
@@ -87,7 +91,54 @@ func (p *Port) plug(in bool) error {
 		return nil
 	}
 	p.plugged = in
-	return p.tap.carrier(in)
+	if !in {
+		return p.pull()
+	}
+	if err := p.tap.carrier(true); err != nil {
+		return err
+	}
+	p.s.closing.Go(p.noticed)
+	return nil
+}
+
+// pull takes the carrier away. What the machine sends from now on its kernel drops, and counts: nobody has lost it.
+func (p *Port) pull() error {
+	if !p.dark {
+		p.dark, p.before = true, p.tap.dropped()
+	}
+	return p.tap.carrier(false)
+}
+
+// Until a kernel notices a carrier it drops what is sent. It does so at once as a rule.
+const (
+	noticedWithin = time.Second
+	lookAgain     = time.Millisecond
+)
+
+// noticed waits until the machine's kernel uses the cable that is in again; from then on every drop counts.
+func (p *Port) noticed() {
+	for limit := time.Now().Add(noticedWithin); ; time.Sleep(lookAgain) {
+		p.s.mu.Lock()
+		if p.closed || !p.plugged || !p.dark {
+			p.s.mu.Unlock()
+			return
+		}
+		if p.tap.up() || time.Now().After(limit) {
+			p.excused += p.tap.dropped() - p.before
+			p.dark = false
+			p.s.mu.Unlock()
+			return
+		}
+		p.s.mu.Unlock()
+	}
+}
+
+// dropped is how many frames the machine's kernel had no room for, while there was a cable.
+func (p *Port) dropped() uint64 {
+	if p.dark {
+		return p.before - p.excused
+	}
+	return max(p.tap.dropped(), p.excused) - p.excused
 }
 
 // Freeze lets frames to and from the machine wait, in order.
@@ -129,7 +180,7 @@ func (p *Port) close() {
 	if p.closed {
 		return
 	}
-	p.s.lost += p.tap.dropped()
+	p.s.lost += p.dropped()
 	p.closed, p.s.changed = true, true
 	p.jack.port = nil
 	for _, a := range p.waiting {

@@ -156,7 +156,7 @@ func (s *Switch) Late() Lateness {
 	l.Dropped = s.lost + s.unwritten.Load()
 	for _, p := range s.ports {
 		if !p.closed {
-			l.Dropped += p.tap.dropped()
+			l.Dropped += p.dropped()
 		}
 	}
 	return l

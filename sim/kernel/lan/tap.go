@@ -162,6 +162,12 @@ func (t *tap) dropped() uint64 {
 	return device.Attrs().Statistics.TxDropped
 }
 
+// up reports whether the machine's kernel has noticed that there is a carrier.
+func (t *tap) up() bool {
+	device, err := t.inner.LinkByIndex(t.index)
+	return err != nil || device.Attrs().OperState == netlink.OperUp
+}
+
 // close takes the device away, which may take the kernel some time.
 func (t *tap) close() {
 	if t.inner != nil {
