@@ -91,9 +91,8 @@ func (e *exports) listenerFile() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() // The file goes on listening.
-	f, err := listener.(*net.TCPListener).File()
-	if err != nil {
+	f, err := listener.(*net.TCPListener).File() // It goes on listening when the other does not.
+	if err := errors.Join(err, listener.Close()); err != nil {
 		return nil, &exit{statusFault, fmt.Errorf("--metrics: %w", err)}
 	}
 	return f, nil
@@ -102,9 +101,8 @@ func (e *exports) listenerFile() (*os.File, error) {
 // brought is the listener of listenerFile, inside.
 func (e *exports) brought() (net.Listener, error) {
 	f := kernel.Brought(0)
-	defer f.Close()
 	listener, err := net.FileListener(f)
-	if err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, &exit{statusFault, fmt.Errorf("--metrics: %w", err)}
 	}
 	return listener, nil
