@@ -30,7 +30,8 @@ type Program struct {
 	// Environment is added to PATH, HOME and LANG, which are all that a program gets of its own.
 	Environment map[string]string `yaml:"environment" doc:"variables of its environment"`
 	// Files are written before each start, by absolute path. Folders on the way are made; in those of the host the machine has a
-	// mirror, in which more can be added. What begins with #! can be executed.
+	// mirror, in which more can be added. What begins with #! can be executed. The start waits for those on the disk, which may
+	// be slow, or hang.
 	Files map[string]string `yaml:"files" doc:"text files that it finds, by absolute path"`
 	// Ready says by what one sees that it is ready, once after each start; without, it is when it has started.
 	Ready Ready `yaml:"ready" doc:"by what one sees that it is ready"`

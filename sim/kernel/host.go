@@ -33,7 +33,7 @@ func Host(kinds ...*nodes.Kind) {
 	switch os.Getenv(roleKey) {
 	case roleHost:
 	case roleCompany:
-		door.KeepCompany()
+		door.KeepCompany() // It does not return either.
 	default:
 		return
 	}

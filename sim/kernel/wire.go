@@ -52,7 +52,7 @@ type order struct {
 
 // word is what a process says to the harness.
 type word struct {
-	Ready    bool // all is set up: it waits for Go
+	Ready    bool // all is set up that asks nothing of the disk: it waits for Go
 	Clocked  int  // the clock is as the order with this number of Clocks has it; 0: this is no answer
 	At       int64
 	Fact     *nodes.Fact

@@ -216,7 +216,7 @@ func (w *World) Doubt() string {
 	return strings.Join(why, "; ")
 }
 
-// fail ends the run: the harness could not do what it is there for.
+// fail ends the run: the harness could not do what it is there for. What Close cannot give back goes with the tree of processes.
 func (w *World) fail(err error) {
 	if w.fault == nil && !w.closed {
 		w.fault = &sim.OwnFault{Err: err}
