@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -54,15 +55,18 @@ func main() {
 
 // firedrill runs the command with these arguments and returns its exit status.
 func firedrill(args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
 	out := &printed{to: stdout}
+	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
+	root.InitDefaultCompletionCmd() // It writes to what is the output by now.
 	err := root.ExecuteContext(context.Background())
 	status := statusPass
 	if err != nil {
-		complain(stderr, err)
+		if !errors.Is(err, syscall.EPIPE) || !out.unread.Load() {
+			complain(stderr, err)
+		}
 		status = statusUsage // What cobra itself finds wrong is in the arguments.
 		var e *exit
 		if errors.As(err, &e) {
@@ -104,7 +108,6 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 	}
 	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(), newVersion())
 	root.AddCommand(newTopics()...)
-	root.InitDefaultCompletionCmd()
 	return root
 }
 
