@@ -44,7 +44,8 @@ func Inside() bool { return os.Getenv(roleKey) == roleTree }
 // process that calls it first it does not return: that one passes signals on, and exits as the inner one does. When it dies,
 // however it dies, all of the tree dies with it, and what the tree made is gone.
 //
-// What can only be had outside, such as a socket of the host's network, is opened before and brought along; Brought has it inside.
+// What can only be had outside, such as a socket of the host's network, is opened before and brought along: Brought has it
+// inside.
 //
 // An error means that the system does not allow it, and says what is missing.
 func Enter(with ...*os.File) error {
