@@ -111,16 +111,19 @@ func (p *pairing) refused(b expect.Breach, t time.Duration) expect.Finding {
 }
 
 // takeover is when the standby of the pairing first showed that it takes over, and the silence of which that came;
-// below zero: it did not; nil: there was none. What broke off before it was durable, so that the unit is a standby again,
-// is none.
+// below zero: it did not; nil: there was none. What broke off before it was durable, or was given up, so that the unit is a
+// standby again, is none.
 func (p *pairing) takeover() (time.Duration, *silence) {
 	from := p.From
 	for {
-		again := p.brokeOff(p.Standby, p.signs(p.Standby, from, p.Until))
-		if again < 0 {
+		s := p.signs(p.Standby, from, p.Until)
+		if again := p.brokeOff(p.Standby, s); again >= 0 {
+			from = again
+		} else if again = p.gaveUp(p.Standby, s); again >= 0 {
+			from = again + 1
+		} else {
 			return p.sign(from)
 		}
-		from = again
 	}
 }
 

@@ -105,6 +105,11 @@ func (x drill) play(t *testing.T) {
 
 func TestSplitBrain(t *testing.T) {
 	takeover := takes(10*time.Minute + 40*time.Second)
+	const slowStart = "10m nas-a crashed\n10m38s nas-a restarted\n10m42s nas-a phase: stale-active, role:, address-released: 172.16.66.40 (lan)\n"
+	slow := func(r *expect.Run) {
+		r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: "nas-a", How: "slow"}, From: 10 * time.Minute, Until: -1,
+			Receipt: faults.Receipt{{N: 9, What: "operations slowed down"}}}}
+	}
 	all := map[string]string{"no_dual_writers": "HZ-D1", "single_address_owner": "HZ-D1", "lost_writes": "HZ-D1"}
 	for _, x := range []drill{
 		{name: "a cut", script: cable + takeover + mended("20m") + writes, asked: shows("HZ-D1"),
@@ -117,6 +122,12 @@ func TestSplitBrain(t *testing.T) {
 			want: expect.Violation, broken: []string{"hazard"}},
 		{name: "no cut: the same is a violation", script: takeover + writes, want: expect.Violation,
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
+		{name: "the software is back, and has not found itself", script: slowStart + takeover + oneSided, run: slow, asked: shows("HZ-D1", "HZ-D3"),
+			want: expect.HazardSeen, seen: []string{"HZ-D1", "HZ-D3"}, charged: map[string]string{"single_address_owner": "HZ-D1"},
+			says: "the software of nas-a was gone from 10m to 10m38s, and its kernel kept the address"},
+		{name: "the power was gone: its kernel kept nothing", script: strings.NewReplacer("crashed", "powered-off", "restarted", "booted").Replace(slowStart) +
+			"10m39s nas-a address-bound: 172.16.66.40 (lan)\n" + takeover + oneSided, run: slow, want: expect.Violation,
+			seen: []string{"HZ-D3"}, broken: []string{"single_address_owner", "lost_writes", "hazard"}},
 		{name: "a cut of another segment", script: strings.ReplaceAll(cable, "(heartbeat)", "(lan)") + takeover + writes, want: expect.Violation,
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
 		{name: "a cut that was over long before", script: cable + mended("10m5s") + takeover + writes, want: expect.Violation,
@@ -247,6 +258,19 @@ func TestOtherHazards(t *testing.T) {
 		{name: "HZ-D2: a return that cannot hear", script: death + takeover + strings.Replace(back, "20m nas-a booted",
 			"19m nas-b unreachable: nas-a (lan)\n20m nas-a booted", 1), asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
 			seen: []string{"HZ-D2", "HZ-D3"}, says: "could not hear nas-b over lan"},
+
+		{name: "HZ-D2: a return while the new owner is off", script: death + takeover + "19m nas-b powered-off\n" + back +
+			"20m3s nas-a phase: active\n25m nas-b booted\n25m nas-b role: active, access: read-write, address-bound: 172.16.66.40 (lan)\n",
+			asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen, seen: []string{"HZ-D2", "HZ-D3"}, says: "nas-b was off as it asked"},
+		{name: "HZ-D2: not where it was on again by then", script: death + takeover + "18m nas-b powered-off\n" +
+			"19m nas-b booted\n19m nas-b role: active, access: read-write, address-bound: 172.16.66.40 (lan)\n" + back + "20m3s nas-a phase: active\n",
+			asked: shows("HZ-D3"), want: expect.Violation, seen: []string{"HZ-D3"}, broken: []string{"no_dual_writers", "single_address_owner", "lost_writes"}},
+		{name: "HZ-D2: a return just before the takeover", script: death + "10m38s nas-a booted\n10m40s nas-a role: active, access: read-write, " +
+			"address-bound: 172.16.66.40 (lan)\n" + takeover + oneSided, asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
+			seen: []string{"HZ-D2", "HZ-D3"}, says: "nas-a returned at 10m38s, while nas-b was about to take over"},
+		{name: "HZ-D2: not where it was heard since", script: death + "10m30s nas-a booted\n10m33s nas-a role: active, access: read-write, " +
+			"address-bound: 172.16.66.40 (lan)\n" + takeover + oneSided, want: expect.Violation,
+			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
 
 		{name: "HZ-D4: a mixed image", script: "9m nas-a sync-begun: 2\n" + death + takeover + `
 			5m..5m1s office-1 put /since v1 by nas-a

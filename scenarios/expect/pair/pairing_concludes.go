@@ -12,8 +12,8 @@ import (
 // one round trip of its apply, on the standby within its pair_wait. Nothing is paired later than that. Both may take
 // a second more for their disks, and for the answer to the operator.
 //
-// A unit that stopped or stood still meanwhile, or whose disk a fault acted on, is not held to it. Vacuous where no operator set a
-// unit up.
+// A unit that stopped or stood still meanwhile, or whose disk a fault acted on, is not held to it. Vacuous where no operator
+// set a unit up.
 //
 // Source: D-LIV-4, D-19, D-20, D-22.
 type PairingConcludes struct {

@@ -89,14 +89,15 @@ func (u *ruling) mayChange(unit, from string, e *sim.Event, since time.Duration)
 	})
 }
 
-// replaced reports whether the unit started again after the other one of its pair had taken over.
+// replaced reports whether the unit started again after the other one of its pair had taken over, or in the silence that led to
+// that.
 func (u *ruling) replaced(unit string, at time.Duration) bool {
 	for _, t := range takeovers(u.run) {
 		if t.Active != unit || t.At > at {
 			continue
 		}
 		for _, back := range t.starts(t.Active) {
-			if t.At <= back && back <= at {
+			if (t.At <= back || t.Silence != nil && t.Silence.From < back) && back <= at {
 				return true
 			}
 		}

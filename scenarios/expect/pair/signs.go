@@ -162,7 +162,7 @@ func (p *pairing) judge(machine string, b bounds) expect.Finding {
 	case s.Serving > b.Upper:
 		breach(b.Upper, s.Serving, "%s served %s after %s, %s too late", machine, after(s.Serving),
 			nodes.FormatDuration(b.Start), nodes.FormatDuration(s.Serving-b.Upper))
-	case s.First < 0 && b.Heard >= 0 && b.Heard <= b.Upper && b.Heard < p.run.End:
+	case (s.First < 0 || s.Serving < 0 && p.gaveUp(machine, s) >= 0) && b.Heard >= 0 && b.Heard <= b.Upper && b.Heard < p.run.End:
 		f.Evidence = append(f.Evidence, fmt.Sprintf("%s could hear its active again at %s, and did not take over",
 			machine, nodes.FormatDuration(b.Heard)))
 	case s.Serving < 0 && p.run.End < b.Upper:
@@ -208,6 +208,25 @@ func (p *pairing) brokeOff(machine string, s signs) time.Duration {
 				break
 			}
 		}
+	}
+	return -1
+}
+
+// gaveUp is when the unit was a standby again of its own accord, its first try having come to nothing, as where its disk does not
+// take the new role; below zero: it did not give up.
+func (p *pairing) gaveUp(machine string, s signs) time.Duration {
+	if s.Decided < 0 || s.Promoted >= 0 && s.Promoted <= s.Decided {
+		return -1
+	}
+	decided := false
+	for _, e := range p.facts(nodes.FactPhase, machine, s.Decided, p.Until) {
+		if decided && e.Value == string(pair.Standby) {
+			return e.At
+		}
+		if decided {
+			break
+		}
+		decided = e.Value == string(pair.Takeover)
 	}
 	return -1
 }

@@ -72,8 +72,12 @@ func (t *taken) livingCauses() []livingCause {
 			text: fmt.Sprintf("%s was %s from %s to %s %s", t.Active, p.State, nodes.FormatDuration(p.From),
 				nodes.FormatDuration(p.Until), end)})
 	}
-	if p, any := t.Silence.has(dead, reach); any && p.State != sim.StateOff {
-		causes = append(causes, livingCause{from: t.Silence.From, until: p.Until, addressOnly: true,
+	ended, over := reach, time.Duration(-1)
+	if p, any := t.Silence.has(unaware, reach); any { // Its software runs again, and has not found itself yet.
+		ended, over = p.From, p.Until
+	}
+	if p, any := t.Silence.has(dead, ended); any && p.State != sim.StateOff {
+		causes = append(causes, livingCause{from: t.Silence.From, until: max(p.Until, over), addressOnly: true,
 			text: fmt.Sprintf("the software of %s was gone from %s to %s, and its kernel kept the address", t.Active,
 				nodes.FormatDuration(p.From), nodes.FormatDuration(p.Until))})
 	}
@@ -118,13 +122,14 @@ func (t *taken) resumed(excuses []string) []expect.Instance {
 }
 
 // returned is HZ-D2: an active that was replaced starts again and serves beside the new owner. Preconditions: it is
-// configured to take its address without asking, or it could not hear the new owner over the address's segment.
-// Observation: both had the address, or both were writers.
+// configured to take its address without asking, or it could not hear the new owner over the address's segment: a fault
+// was in the way, or the owner was off as it asked, or was about to take the address. Observation: both had the
+// address, or both were writers.
 func returned(r *expect.Run) []expect.Instance {
 	var found []expect.Instance
 	for _, t := range takeovers(r) {
 		for _, back := range t.starts(t.Active) {
-			if back <= t.At || back > t.Over {
+			if back <= t.At && !t.justBack(back) || back > t.Over {
 				continue
 			}
 			owners, writers := t.clashes(back, t.Over)
@@ -153,12 +158,32 @@ func (t *taken) deafReturn(back, began time.Duration) string {
 	if config := t.config(t.Active, back); config != nil && config.Return == "naive" {
 		return fmt.Sprintf("%s returned at %s in mode naive", t.Active, nodes.FormatDuration(back))
 	}
+	if t.justBack(back) {
+		return fmt.Sprintf("%s returned at %s, while %s was about to take over", t.Active, nodes.FormatDuration(back), t.Standby)
+	}
+	if asked := t.askedUntil(back); len(without([]expect.Interval{{From: back, Until: asked}}, t.lane(t.Standby).Answers())) > 0 {
+		return fmt.Sprintf("%s returned at %s, and %s was off as it asked", t.Active, nodes.FormatDuration(back), t.Standby)
+	}
 	apart := expect.Within(t.run.Reach().Apart(t.Segment, t.Active, t.Standby), back, began+1)
 	if len(apart) > 0 || t.faultOn(t.Segment, back, began) != nil {
 		return fmt.Sprintf("%s returned at %s and could not hear %s over %s", t.Active, nodes.FormatDuration(back),
 			t.Standby, t.Segment)
 	}
 	return ""
+}
+
+// justBack reports whether the active started so shortly before the takeover that the check which led to it was lost already,
+// and nobody had the address as it asked.
+func (t *taken) justBack(back time.Duration) bool {
+	return t.Silence != nil && back == t.Silence.Until && back <= t.At
+}
+
+// askedUntil is when a returned active had made up its mind: it took a role, or none, for what it had found.
+func (t *taken) askedUntil(back time.Duration) time.Duration {
+	for _, e := range t.facts(nodes.FactPhase, t.Active, back, t.run.End) {
+		return e.At
+	}
+	return back
 }
 
 // lateChecks is HZ-D9: a takeover though the heartbeat path was not cut. Preconditions: the path is shared with

@@ -2,6 +2,7 @@ package pair
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"firedrill/faults"
@@ -19,8 +20,9 @@ import (
 // The window is counted from the step, or else from the last death of an active. It is widened by the standby's
 // drift, by one round trip at the lower end where the failure was signalled and not timed out, and by the world's
 // slack. A bound of the scenario's own replaces that end of it and is widened by slack alone. The lower bound needs
-// that the last check before was answered; where the network itself explains why it was not, it is waived. Where the
-// standby's software ends in the middle of a takeover and it starts again as a standby, the window counts anew from then.
+// that the last check before was answered; where the network itself explains why it was not, or the standby stood still, it is
+// waived. Where the standby's software ends in the middle of a takeover and it starts again as a standby, the window counts anew
+// from then. The upper bound counts from when the standby ran, with a disk that takes its new role.
 //
 // Vacuous where the step never acted, no active died, or no pair was set up; inconclusive where the run ended
 // before the upper bound.
@@ -135,7 +137,7 @@ func (p *pairing) bounds(start time.Duration) (bounds, error) {
 		nodes.FormatDuration(c.Work), w, nodes.FormatDuration(start))
 	w = w.widened(p.drift())
 	b := bounds{Start: start, Checking: c, Why: why, Heard: -1,
-		Lower: start + w.Lower - p.run.Slack, Upper: p.awake(start, w, p.run.End).from + w.Upper + p.run.Slack}
+		Lower: start + w.Lower - p.run.Slack, Upper: p.writable(p.awake(start, w, p.run.End).from, w) + w.Upper + p.run.Slack}
 	first := p.signs(p.Standby, start, p.run.End+1).First
 	if first < 0 {
 		first = p.run.End
@@ -146,7 +148,9 @@ func (p *pairing) bounds(start time.Duration) (bounds, error) {
 	if p.signalled(start) {
 		b.Lower -= p.roundTrip()
 	}
-	b.Waived = p.unansweredBefore(start, c)
+	if b.Waived = p.unansweredBefore(start, c); b.Waived == "" {
+		b.Waived = p.stoodStill(start-c.Interval, first)
+	}
 	return b, nil
 }
 
@@ -175,6 +179,20 @@ func (b *bounds) override(notBefore, within expect.Bound, slack time.Duration) {
 		b.Why = fmt.Sprintf("%s to %s after %s, as the scenario has it", nodes.FormatDuration(b.Lower-b.Start),
 			nodes.FormatDuration(b.Upper-b.Start), nodes.FormatDuration(b.Start))
 	}
+}
+
+// stoodStill says when the standby stood still between two times; "": it did not. The checks of a unit that goes on do not lie an
+// interval apart: those that fell due meanwhile fail at once.
+func (p *pairing) stoodStill(from, until time.Duration) string {
+	for _, i := range p.lane(p.Standby).States {
+		switch sim.State(i.Value) {
+		case sim.StatePaused, sim.StateFrozen, sim.StateSuspended:
+			if i.From < until && i.Until > from {
+				return fmt.Sprintf("%s was %s from %s to %s", p.Standby, i.Value, nodes.FormatDuration(i.From), nodes.FormatDuration(i.Until))
+			}
+		}
+	}
+	return ""
 }
 
 // awake is from when the standby could count failed checks: not before it ran, and after a boot of the machine not before
@@ -206,6 +224,31 @@ func (p *pairing) awake(start time.Duration, w window, until time.Duration) awak
 		a.from, a.booted = grace, true
 	}
 	return a
+}
+
+// diskLooks is how often a unit that booted on a disk it cannot use looks whether it can now.
+const diskLooks = 10 * time.Second
+
+// writable is from when a standby that was ready at from had a disk that takes its new role: not before the end of the faults
+// on it that began before the window was over.
+func (p *pairing) writable(from time.Duration, w window) time.Duration {
+	for _, e := range p.run.Faults {
+		f, ok := e.Fault.(*faults.BreakDisk)
+		if !ok || f.Machine != p.Standby || !e.Hit() || !slices.Contains([]string{"eio", "full", "read-only", "slow", "hang"}, f.How) {
+			continue
+		}
+		until := e.Until
+		if until < 0 {
+			until = p.run.End
+		}
+		if phase, any := expect.At(p.lane(p.Standby).Phase, until); any && phase.Value == string(pair.DiskFailed) {
+			until += diskLooks
+		}
+		if e.From <= from+w.Upper && until > from {
+			from = until
+		}
+	}
+	return from
 }
 
 // graceAt is the end of the grace of the standby's last boot by then; 0: it has passed, or it has not booted as a standby.

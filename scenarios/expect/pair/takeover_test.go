@@ -481,6 +481,43 @@ const brokenOff = death + `
 	12m nas-a role: active, access: read-write, phase: active
 `
 
+// TestTakeoverOfADiskThatIsBroken: a standby whose disk does not take its new role tries again at each failed check, and is not late
+// for it. Only its own disk counts, only until it is well again, and what was asked stays asked.
+func TestTakeoverOfADiskThatIsBroken(t *testing.T) {
+	const tries = "10m40s nas-b phase: takeover\n10m40s nas-b phase: standby\n11m10s nas-b phase: takeover\n11m10s nas-b phase: standby\n"
+	for _, x := range []struct {
+		trial
+		unit string
+	}{
+		{trial{"and takes over when it is well", death + tries + takes(14*time.Minute), expect.Pass, "served after 4m"}, "nas-b"},
+		{trial{"and does not even then", death + tries + takes(15*time.Minute), expect.Violation, "too late"}, "nas-b"},
+		{trial{"and its active is back", cable + tries + mended("12m"), expect.Pass, "could hear its active again at 12m"}, "nas-b"},
+		{trial{"and never takes over", death + tries, expect.Violation, "never served"}, "nas-b"},
+		{trial{"the active's disk is no excuse", death + tries + takes(14*time.Minute), expect.Violation, "too late"}, "nas-a"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			r := played(config("spaced"), 1, x.script)
+			r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: x.unit, How: "full"}, From: 9 * time.Minute, Until: 13 * time.Minute,
+				Receipt: faults.Receipt{{N: 2, What: "operations failed"}}}}
+			f := standing("takeover").Judge(r)
+			if text := strings.Join(f.Evidence, "\n"); f.Verdict != x.want || !strings.Contains(text, x.says) {
+				t.Errorf("is %s, want %s and %q\n%s", f.Verdict, x.want, x.says, text)
+			}
+		})
+	}
+	trial{"given up, and copied to when its active is back", cable + tries + mended("12m") + "21m nas-a sync-begun: 2\n22m nas-b image-committed: 2\n",
+		expect.Vacuous, "nobody took over"}.play(t, standing("no_silent_merge"), config("spaced"))
+}
+
+// TestTakeoverOfAUnitThatStoodStill: checks that fell due while the standby stood still fail at once when it goes on.
+func TestTakeoverOfAUnitThatStoodStill(t *testing.T) {
+	early := takes(10*time.Minute + 27*time.Second)
+	const still = "9m nas-b paused: frozen\n9m50s nas-b resumed: frozen\n"
+	trial{"just before", still + death + early, expect.Pass, "no lower bound: nas-b was frozen from 9m to 9m50s"}.play(t, standing("takeover"), config("spaced"))
+	trial{"an interval before", strings.ReplaceAll(still, "9m50s", "9m29s") + death + early, expect.Violation, "3s too early"}.play(
+		t, standing("takeover"), config("spaced"))
+}
+
 func TestNoSilentMerge(t *testing.T) {
 	split := cable + takes(10*time.Minute+40*time.Second) + mended("20m")
 	const image = "21m nas-a sync-begun: 2\n22m nas-b image-committed: 2\n"
