@@ -31,7 +31,7 @@ type box struct {
 	uid uint32
 }
 
-// boxKey is in the environment of a test that is played in a box.
+// boxKey is in the environment of a test that is played in a box, and says where tests beside it have their folders.
 const boxKey = "FIREDRILL_TEST_BOX"
 
 // nobody is an ordinary user that every system has.
@@ -65,7 +65,7 @@ func again(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	c := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
 	c.Args[0] = os.Args[0]
-	c.Env = append(os.Environ(), boxKey+"=1", "TMPDIR=/tmp")
+	c.Env = append(os.Environ(), boxKey+"="+os.TempDir(), "TMPDIR=/tmp")
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL,
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}
 	if os.Geteuid() != 0 {
@@ -112,6 +112,7 @@ func newBox(t *testing.T, uid uint32) *box {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT)
 	b.must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	b.must(unix.Mount("proc", "/proc", "proc", 0, ""))
+	b.dropMountsBelow(os.Getenv(boxKey))
 	for _, at := range []string{"/tmp", "/dev/shm", "/run"} {
 		b.must(unix.Mount("tmpfs", at, "tmpfs", 0, "mode=1777"))
 	}
@@ -155,6 +156,22 @@ func newBox(t *testing.T, uid uint32) *box {
 	b.must(os.Chown(b.dir, int(uid), int(uid)))
 	b.must(os.WriteFile(filepath.Join(b.dir, "brief.yaml"), []byte(brief), 0o644))
 	return b
+}
+
+// dropMountsBelow takes away what tests beside this one have mounted: the kernel does, in every namespace, as soon as they remove
+// the folder on which it is mounted.
+func (b *box) dropMountsBelow(dir string) {
+	b.Helper()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	b.must(err)
+	for line := range strings.Lines(string(mounts)) {
+		const where = 4
+		if fields := strings.Fields(line); len(fields) > where && strings.HasPrefix(fields[where], dir+"/") {
+			if err := unix.Unmount(fields[where], unix.MNT_DETACH); err != nil && err != unix.EINVAL {
+				b.Fatal(err) // EINVAL: it is gone already.
+			}
+		}
+	}
 }
 
 // brief is a drill that takes a third of a second.
