@@ -172,10 +172,10 @@ func (m *machine) say(b *birth) error {
 	return nil
 }
 
-// light lets run what is there and may.
+// light lets run what is there and may, once time has begun.
 func (m *machine) light() {
 	l := m.life
-	if l == nil || !l.lit || l.own == nil {
+	if l == nil || !l.lit || l.own == nil || m.w.epoch.Load() == 0 {
 		return
 	}
 	for _, t := range m.waiting {

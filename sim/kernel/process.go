@@ -182,9 +182,7 @@ func (p *process) heard(w *word) {
 		m.w.fail(fmt.Errorf("machine %s: %s", m.Name(), w.Failed))
 	case w.Ready:
 		p.ready = true
-		if p.l.lit {
-			p.begin()
-		}
+		m.light()
 	case w.Clocked > 0:
 		if p.holdAfterClock && w.Clocked == p.clocks {
 			p.hold(true)

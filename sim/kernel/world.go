@@ -276,8 +276,10 @@ func (w *World) begin() {
 	behindDoor.enter(w)
 	var lives []*life
 	for _, m := range w.machines {
-		if !m.off {
+		if !m.off && m.life == nil { // Otherwise it was booted already.
 			m.prepare()
+		}
+		if m.life != nil {
 			lives = append(lives, m.life)
 		}
 	}
@@ -289,8 +291,8 @@ func (w *World) begin() {
 	w.epoch.Store(monotonic())
 	w.lookOut()
 	for _, m := range w.machines {
-		if m.life != nil {
-			m.Boot(nil)
+		if m.life != nil && !m.Boot(nil) {
+			m.light()
 		}
 	}
 }

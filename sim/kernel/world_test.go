@@ -324,6 +324,28 @@ func TestOvertakenByItsOwner(t *testing.T) {
 	}
 }
 
+// Who is booted before the drill begins comes up once, with all others at its begin; so does a machine that was to be off.
+func TestBootBeforeTheBegin(t *testing.T) {
+	h := newHall(t, "one")
+	h.must(h.AddMachine(sim.MachineSpec{Name: "spare", Kind: beaconKind, Config: &beaconConfig{}, Off: true,
+		Interfaces: []sim.Interface{{Segment: "lan", Address: prefix("10.0.0.3/24")}}}))
+	for _, name := range []string{"one", "spare", "visitor"} {
+		if m := h.Machine(name); !m.Boot(nil) || m.Boot(nil) {
+			t.Errorf("%s does not boot, or twice", name)
+		}
+	}
+	h.until("both", func() bool { return ready(h, "one", 1)() && ready(h, "spare", 1)() })
+	h.until("their time", func() bool { return h.noted("one", "tick") > 0 && h.noted("spare", "tick") > 0 })
+	for _, e := range h.Trace().Events() {
+		if up, err := time.ParseDuration(e.Value); e.Name == "tick" && (err != nil || up > e.At) {
+			t.Errorf("%s is up for %s at %s", e.Machine, e.Value, e.At)
+		}
+	}
+	if have := h.ask("10.0.0.1", "hi"); have != "hello from one, start 1" || h.noted("one", sim.FactBooted) != 1 {
+		t.Errorf("answers %q:\n%s", have, h.story())
+	}
+}
+
 // A machine can lose power at any moment of its coming up, and its software crash before: it leaves no process and no mount, and
 // comes up again.
 func TestPowerGoesInABoot(t *testing.T) {
