@@ -148,6 +148,10 @@ func (b *builder) readDo(n *node, k *doKeys) any {
 		b.fault(n.at, "want a machine that is asked to %s", k.Verb)
 		return nil
 	}
+	if m := b.machine(k.Machine); m != nil && unspoken(m.Kind) {
+		b.checkSpoken(n.get("machine"), k.Machine)
+		return nil
+	}
 	var names []string
 	for _, kind := range b.kindsOf(k.Machine) {
 		for i := range kind.Verbs {

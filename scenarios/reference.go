@@ -102,8 +102,8 @@ func (c *Catalogue) ScenarioReference() []Table {
 	for _, f := range worldFacts {
 		facts.Entries = append(facts.Entries, Entry{Word: f.Name, Doc: f.Doc})
 	}
-	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind", probes), measure, axis, differs,
-		quantityTable(), facts)
+	return append(tables, verbs, rest, answerTable(), probeTable("probes of every kind (of a program: owner)", probes),
+		measure, axis, differs, quantityTable(), facts)
 }
 
 // KindReference tells of a kind: its keys of a machine, what operators may ask of it, what can be probed and awaited.
