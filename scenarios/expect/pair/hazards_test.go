@@ -253,6 +253,9 @@ func TestOtherHazards(t *testing.T) {
 		{name: "HZ-D2: a naive return", script: death + takeover + back, config: naive, asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
 			seen:    []string{"HZ-D2", "HZ-D3"},
 			charged: map[string]string{"no_dual_writers": "HZ-D2", "single_address_owner": "HZ-D2"}, says: "nas-a returned at 20m in mode naive"},
+		{name: "HZ-D2: and the new owner starts again beside it", script: death + takeover + back + "25m nas-b crashed\n" +
+			"26m nas-b restarted\n26m nas-b role: active, access: read-write\n", config: naive, asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
+			seen: []string{"HZ-D2", "HZ-D3"}, says: "nas-b started again at 26m beside nas-a, which had gone on"},
 		{name: "HZ-D2: a return that probes and hears", script: death + takeover + back, asked: shows("HZ-D3"), want: expect.Violation,
 			seen: []string{"HZ-D3"}, broken: []string{"no_dual_writers", "single_address_owner", "lost_writes"}},
 		{name: "HZ-D2: a return that cannot hear", script: death + takeover + strings.Replace(back, "20m nas-a booted",

@@ -36,7 +36,7 @@ func splitBrain(r *expect.Run) []expect.Instance {
 				i.Excuses, i.Lost = []string{twoOwners}, nil
 			}
 			found = append(found, i)
-			found = append(found, t.resumed(i.Excuses)...)
+			found = append(found, t.resumed(t.At, i.Excuses)...)
 			break // One cause accounts for the whole; a second one adds nothing.
 		}
 	}
@@ -94,11 +94,11 @@ func (t *taken) split(from, until time.Duration, owners, writers []expect.Clash,
 }
 
 // resumed are the instances that come of the survivor's own starts after a split: it boots as it was, with its address (5.3),
-// beside an old active that has gone on since before the takeover. An old active that starts again has to ask first, and is
+// beside an old active that has gone on since the split began. An old active that starts again has to ask first, and is
 // excused by HZ-D2 or not at all.
-func (t *taken) resumed(excuses []string) []expect.Instance {
+func (t *taken) resumed(began time.Duration, excuses []string) []expect.Instance {
 	var found []expect.Instance
-	starts := slices.DeleteFunc(t.starts(t.Standby), func(at time.Duration) bool { return at <= t.At || at > t.Over })
+	starts := slices.DeleteFunc(t.starts(t.Standby), func(at time.Duration) bool { return at <= began || at > t.Over })
 	for n, at := range starts {
 		until := t.Over
 		if n+1 < len(starts) {
@@ -106,7 +106,7 @@ func (t *taken) resumed(excuses []string) []expect.Instance {
 		}
 		owners, writers := t.clashes(at, until)
 		for _, c := range slices.Concat(owners, writers) {
-			if c.A.From > t.At {
+			if c.A.From > began {
 				until = min(until, c.From-1)
 			}
 		}
@@ -147,7 +147,7 @@ func returned(r *expect.Run) []expect.Instance {
 			i := t.split(back, began, owners, writers, why)
 			// What the new owner had acknowledged before is lost on those clients that reach the old one now.
 			i.Lost = ids(slices.Concat(r.WritesIn(t.Active, back, t.Over), r.WritesIn(t.Standby, t.At, t.Over)))
-			found = append(found, i)
+			found = append(append(found, i), t.resumed(began, nil)...)
 		}
 	}
 	return found
@@ -206,7 +206,7 @@ func lateChecks(r *expect.Run) []expect.Instance {
 		}
 		owners, writers := t.clashes(from, t.Serving)
 		found = append(found, t.split(from, t.Serving, owners, writers, why))
-		found = append(found, t.resumed(nil)...)
+		found = append(found, t.resumed(t.At, nil)...)
 	}
 	return found
 }
