@@ -285,6 +285,9 @@ func TestRefuse(t *testing.T) {
 			b.serve(80, echo)
 			before := must(a.dial(b.addr, 80, patience))(t)
 			defer before.Close()
+			before.SetReadDeadline(time.Now().Add(patience))
+			must(before.Write([]byte("x")))(t)
+			must(before.Read(make([]byte, 1)))(t) // All of its beginning has passed.
 			datagrams := must(in(a, func() (net.Conn, error) { return net.Dial("udp4", b.at(9).String()) }))(t)
 			defer datagrams.Close()
 			i, lift := r.impose("a", "b", sim.Condition{Refuse: one.how})
