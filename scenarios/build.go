@@ -234,6 +234,8 @@ func (b *builder) readSegment(e entry) sim.Segment {
 		b.fault(e.at, "want a subnet for %s, such as subnet: 10.0.0.0/24", what)
 	case keys.Subnet.IsValid() && keys.Subnet != keys.Subnet.Masked():
 		b.fault(subnet.at, "subnet %s has bits beyond its mask; want %s", keys.Subnet, keys.Subnet.Masked())
+	case keys.Subnet.IsValid() && !unicast(keys.Subnet):
+		b.fault(subnet.at, "want a subnet of addresses that machines may have, have %s", keys.Subnet)
 	case keys.Subnet.IsValid() && (keys.Subnet.Bits() < 8 || keys.Subnet.Bits() > 30):
 		b.fault(subnet.at, "want a subnet from /8 to /30, have %s", keys.Subnet)
 	}
@@ -241,6 +243,19 @@ func (b *builder) readSegment(e entry) sim.Segment {
 		Latency: keys.Latency, Jitter: keys.Jitter, Loss: keys.Loss, Duplicate: keys.Duplicate, Reorder: keys.Reorder,
 		Corrupt: keys.Corrupt, Bandwidth: keys.Bandwidth,
 	}}
+}
+
+// unicast reports whether a machine may have the addresses of a subnet: they are not loopback, multicast, reserved or of "this
+// network".
+//
+// Source: RFC 6890, RFC 1112.
+func unicast(subnet netip.Prefix) bool {
+	for _, p := range []string{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"} {
+		if netip.MustParsePrefix(p).Overlaps(subnet) {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *builder) segment(name string) *sim.Segment {

@@ -186,7 +186,8 @@ func (d *decoder) scalar(v reflect.Value, n *node, path string, f faults.Field) 
 	case *netip.Prefix:
 		a, err := netip.ParsePrefix(n.text)
 		if err != nil || !a.Addr().Is4() {
-			d.fault(n.at, "want a subnet such as 10.0.0.0/24, have %q", n.text)
+			d.fault(n.at, "want an IPv4 subnet such as 10.0.0.0/24, have %q", n.text)
+			return
 		}
 		*p = a
 		return

@@ -49,12 +49,19 @@ func LoadFS(fsys fs.FS, dir string, cat *Catalogue) ([]*File, error) {
 			return err
 		}
 		found = true
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		switch i, err := fs.Stat(fsys, name); {
+		case err != nil:
+			return err
+		case !i.Mode().IsRegular(): // Nobody may ever write to a pipe, and a device never ends.
+			wrong = append(wrong, fmt.Errorf("%s: want a plain file, have %s", full, i.Mode()))
+			return nil
+		}
 		f, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		full := filepath.Join(dir, filepath.FromSlash(name))
 		file, err := read(f, full, cat)
 		switch {
 		case err != nil:

@@ -2,10 +2,12 @@ package scenarios
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -126,6 +128,14 @@ func TestLoadDir(t *testing.T) {
 	}
 	if _, err := LoadDir(filepath.Join(t.TempDir(), "nowhere"), testCatalogue()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want a directory that is not there told, have %v", err)
+	}
+}
+
+// A pipe is not waited for.
+func TestLoadFSWithAPipe(t *testing.T) {
+	files, err := LoadFS(fstest.MapFS{"a.yaml": {Mode: fs.ModeNamedPipe | 0o644}, "small.yaml": {Data: []byte(small)}}, "drills", testCatalogue())
+	if len(files) != 1 || err == nil || err.Error() != "drills/a.yaml: want a plain file, have prw-r--r--" {
+		t.Errorf("%d files, %v", len(files), err)
 	}
 }
 

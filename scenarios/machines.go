@@ -185,7 +185,8 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 		}
 		m.Clock.Zone = zone
 	}
-	if size := whole.get("disk").get("size"); size != nil && new(nodes.Size).UnmarshalText([]byte(size.text)) == nil && m.Disk.Size == 0 {
+	size := whole.get("disk").get("size")
+	if size != nil && m.Disk.Size == 0 && new(nodes.Size).UnmarshalText([]byte(size.text)) == nil { // Else it is told already.
 		b.fault(size.at, "want a disk of one byte at least, have %s", size.text)
 	}
 	nets := whole.get("nets")
