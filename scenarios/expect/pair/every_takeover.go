@@ -142,11 +142,24 @@ func (p *pairing) silenceAt(t time.Duration) *silence {
 	all := p.allSilences()
 	for n := len(all) - 1; n >= 0; n-- {
 		// The last check may have been lost just before the silence ended; what it takes to serve comes after that.
-		if s := &all[n]; s.From <= t && t <= s.Until+c.Timeout+c.Work+p.run.Slack {
+		if s := &all[n]; s.From <= t && t <= s.Until+p.starting(s.Until)+c.Timeout+c.Work+p.run.Slack {
 			return s
 		}
 	}
 	return nil
+}
+
+// startsIn is what an active may take from its start until it answers: it asks for the owner of its address first.
+const startsIn = 5 * time.Second
+
+// starting is how long an active that started at that time took to find out what it is, and startsIn at most; 0: none did.
+func (p *pairing) starting(at time.Duration) time.Duration {
+	for _, life := range p.lane(p.Active).Lives() {
+		if life.From == at {
+			return min(p.foundItself(life)-at, startsIn)
+		}
+	}
+	return 0
 }
 
 // redundant reports whether a standby with an image stood by at t.

@@ -122,6 +122,8 @@ func TestSplitBrain(t *testing.T) {
 			want: expect.Violation, broken: []string{"hazard"}},
 		{name: "no cut: the same is a violation", script: takeover + writes, want: expect.Violation,
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
+		{name: "both stood still", script: "10m nas-a paused: paused\n" + takeover + "10m50s nas-b paused: paused\n11m nas-a resumed: paused\n" +
+			"12m30s nas-b resumed: paused\n" + writes, asked: shows("HZ-D1"), want: expect.HazardSeen, seen: []string{"HZ-D1"}, charged: all},
 		{name: "the software is back, and has not found itself", script: slowStart + takeover + oneSided, run: slow, asked: shows("HZ-D1", "HZ-D3"),
 			want: expect.HazardSeen, seen: []string{"HZ-D1", "HZ-D3"}, charged: map[string]string{"single_address_owner": "HZ-D1"},
 			says: "the software of nas-a was gone from 10m to 10m38s, and its kernel kept the address"},
@@ -271,7 +273,7 @@ func TestOtherHazards(t *testing.T) {
 		{name: "HZ-D2: a return just before the takeover", script: death + "10m38s nas-a booted\n10m40s nas-a role: active, access: read-write, " +
 			"address-bound: 172.16.66.40 (lan)\n" + takeover + oneSided, asked: shows("HZ-D2", "HZ-D3"), want: expect.HazardSeen,
 			seen: []string{"HZ-D2", "HZ-D3"}, says: "nas-a returned at 10m38s, while nas-b was about to take over"},
-		{name: "HZ-D2: not where it was heard since", script: death + "10m30s nas-a booted\n10m33s nas-a role: active, access: read-write, " +
+		{name: "HZ-D2: not where it was heard since", script: death + "10m30s nas-a booted\n10m33s nas-a phase: active, role: active, access: read-write, " +
 			"address-bound: 172.16.66.40 (lan)\n" + takeover + oneSided, want: expect.Violation,
 			broken: []string{"no_dual_writers", "single_address_owner", "lost_writes", "takeover"}},
 

@@ -23,7 +23,7 @@ func splitBrain(r *expect.Run) []expect.Instance {
 			continue
 		}
 		for _, c := range t.livingCauses() {
-			until := max(c.until, t.Serving)
+			until := t.goesOn(max(c.until, t.Serving))
 			owners, writers := t.clashes(c.from, until)
 			if c.addressOnly {
 				writers = nil
@@ -41,6 +41,17 @@ func splitBrain(r *expect.Run) []expect.Instance {
 		}
 	}
 	return found
+}
+
+// goesOn is when the standby goes on, if it stands still then: it is no writer before.
+func (t *taken) goesOn(at time.Duration) time.Duration {
+	if i, any := expect.At(t.lane(t.Standby).States, at); any {
+		switch sim.State(i.Value) {
+		case sim.StatePaused, sim.StateFrozen, sim.StateSuspended:
+			return i.Until
+		}
+	}
+	return at
 }
 
 // livingCause is a precondition of HZ-D1.

@@ -355,6 +355,10 @@ func TestEveryTakeover(t *testing.T) {
 		{"too late, at another silence", cable + mended("20m") + "30m nas-a powered-off\n" + takes(30*time.Minute+40*time.Second),
 			expect.Violation, "too late"},
 		{"an active that stands still", "10m nas-a paused: paused\n" + early, expect.Pass, ""},
+		{"an active that came back as the last check was out, and asked for its address", death + "10m34.9s nas-a booted\n" +
+			"10m38s nas-a phase: active\n" + early, expect.Pass, ""},
+		{"an active that came back, and asked for long", death + "10m29s nas-a booted\n10m38s nas-a phase: active\n" + early, expect.Violation,
+			"could be heard"},
 		{"an active that came back in time", "10m nas-a crashed\n10m20s nas-a restarted\n", expect.Pass, "did not take over"},
 		{"a cut that flickers counts from its begin", cable + mended("10m10s") + `
 			10m11s nas-a unreachable: nas-b (heartbeat)
