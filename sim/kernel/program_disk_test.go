@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -26,6 +25,18 @@ func (h *hall) breaks(machine string, c sim.DiskCondition) (*sim.DiskImposition,
 	d := h.Machine(machine).Disk()
 	d.Impose(i)
 	return i, func() bool { return d.Lift(i) }
+}
+
+// begins fails the test if the world does not begin soon because of a machine. It is told when that is over.
+func (h *hall) begins(machine string) (begun func() bool) {
+	return time.AfterFunc(20*time.Second, func() { // Whoever waits does not hold the lock.
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.fail(fmt.Errorf("the world does not begin, and waits for %s", machine))
+		if p := h.machine(machine).process; p != nil {
+			p.kill()
+		}
+	}).Stop
 }
 
 // since are the lines that came behind the last one with this text.
@@ -113,16 +124,9 @@ func TestFilesOnADiskThatHangs(t *testing.T) {
 		t.Run(string(c.How), func(t *testing.T) {
 			h := newShop(t, p, script("echo up; exec sleep 100"))
 			_, heal := h.breaks("one", c)
-			watchdog := time.AfterFunc(20*time.Second, func() { // Whoever waits for the disk does not hold the lock.
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				h.fail(errors.New("the world does not begin"))
-				if p := h.machine("one").process; p != nil {
-					p.kill()
-				}
-			})
+			begun := h.begins("one")
 			h.says("two", "up", 1)
-			watchdog.Stop()
+			begun()
 			if m := h.Machine("one"); m.State() != sim.StateUp || len(h.lines("one")) > 0 {
 				t.Errorf("it is %s and says %q", m.State(), h.lines("one"))
 			}

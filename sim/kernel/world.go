@@ -39,6 +39,7 @@ type World struct {
 	closed  bool
 	leaving bool          // programs are asked to end: the trace is complete
 	late    time.Duration // at worst: its timers, and the processes of its machines
+	killed  []string      // machines whose processes were ended by somebody who is no part of the drill
 
 	network  *sim.Network
 	lan      *lan.Switch
@@ -213,6 +214,9 @@ func (w *World) Doubt() string {
 	if l.Dropped*lostEnough > l.Frames {
 		why = append(why, fmt.Sprintf("the kernel lost %d of %d frames that nobody was to lose", l.Dropped, l.Frames+l.Dropped))
 	}
+	for _, name := range w.killed {
+		why = append(why, fmt.Sprintf("something outside of the drill ended the process of %s", name))
+	}
 	return strings.Join(why, "; ")
 }
 
@@ -279,7 +283,7 @@ func (w *World) begin() {
 		if !m.off && m.life == nil { // Otherwise it was booted already.
 			m.prepare()
 		}
-		if m.life != nil {
+		if m.life != nil && !m.Held() { // What stands still is up when it goes on.
 			lives = append(lives, m.life)
 		}
 	}

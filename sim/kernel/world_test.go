@@ -74,15 +74,17 @@ func TestWaysToStop(t *testing.T) {
 	}
 }
 
-// Software ends by itself in four ways, and the trace says which.
+// Software ends by itself in several ways, and the trace says which.
 func TestEndsByItself(t *testing.T) {
 	for word, x := range map[string]struct {
 		fact, value string
 		state       sim.State
 	}{
-		"panic": {sim.FactPanicked, "as told", sim.StateStopped},
-		"stop":  {sim.FactStopped, "as told", sim.StateStopped},
-		"halt":  {sim.FactPoweredOff, "", sim.StateOff},
+		"panic":   {sim.FactPanicked, "as told", sim.StateStopped},
+		"break":   {sim.FactPanicked, "fatal error: sync: unlock of unlocked mutex", sim.StateStopped},
+		"give up": {sim.FactPanicked, "its process ended with exit status 3", sim.StateStopped},
+		"stop":    {sim.FactStopped, "as told", sim.StateStopped},
+		"halt":    {sim.FactPoweredOff, "", sim.StateOff},
 	} {
 		t.Run(word, func(t *testing.T) {
 			h := newHall(t, "one")
@@ -97,8 +99,8 @@ func TestEndsByItself(t *testing.T) {
 					t.Errorf("%s says %q, want %q", e.Name, e.Value, x.value)
 				}
 			}
-			if h.noted("one", sim.FactCrashed) != 0 {
-				t.Errorf("is said to have crashed:\n%s", h.story())
+			if h.noted("one", sim.FactCrashed) != 0 || strings.Contains(h.Doubt(), "ended") {
+				t.Errorf("is said to have crashed, in doubt: %q\n%s", h.Doubt(), h.story())
 			}
 		})
 	}
@@ -346,6 +348,30 @@ func TestBootBeforeTheBegin(t *testing.T) {
 	}
 }
 
+// Who stands still before the drill begins does so until somebody lets it go on, and holds up nobody else.
+func TestStandsStillBeforeTheBegin(t *testing.T) {
+	for name, x := range map[string]struct{ hold, free func(sim.Machine) bool }{
+		"paused":    {sim.Machine.Pause, sim.Machine.Resume},
+		"frozen":    {sim.Machine.Freeze, sim.Machine.Thaw},
+		"suspended": {sim.Machine.Suspend, sim.Machine.Wake},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, "one", "two")
+			m := h.Machine("one")
+			if !m.Boot(nil) || !x.hold(m) {
+				t.Fatal("it does not get into this state")
+			}
+			begun := h.begins("one")
+			h.until("the other", ready(h, "two", 1))
+			begun()
+			if n := h.noted("one", nodes.FactReady); n != 0 || !x.free(m) {
+				t.Errorf("is ready %d times, or does not leave this state", n)
+			}
+			h.until("it", ready(h, "one", 1))
+		})
+	}
+}
+
 // A machine can lose power at any moment of its coming up, and its software crash before: it leaves no process and no mount, and
 // comes up again.
 func TestPowerGoesInABoot(t *testing.T) {
@@ -378,10 +404,16 @@ func TestPowerGoesInABoot(t *testing.T) {
 func TestKilledFromOutside(t *testing.T) {
 	h := newHall(t, "one")
 	h.until("it", ready(h, "one", 1))
+	if why := h.Doubt(); strings.Contains(why, "outside") {
+		t.Errorf("in doubt before that: %s", why)
+	}
 	if err := h.machine("one").process.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	h.until("the crash", func() bool { return h.Machine("one").State() == sim.StateCrashed })
+	if why := h.Doubt(); !strings.Contains(why, "something outside of the drill ended the process of one") {
+		t.Errorf("the run is in doubt: %q", why)
+	}
 	if !h.Machine("one").Restart(nil) {
 		t.Error("cannot be started again")
 	}
@@ -399,9 +431,9 @@ func TestLastWords(t *testing.T) {
 	tail.mu.Lock() // What it writes does not get on until then.
 	time.AfterFunc(200*time.Millisecond, tail.mu.Unlock)
 	h.ask("10.0.0.1", "give up")
-	h.until("the crash", func() bool { return h.Machine("one").State() == sim.StateCrashed })
+	h.until("its end", func() bool { return h.Machine("one").State() == sim.StateStopped })
 	for _, e := range h.Trace().Events() {
-		if e.Name == sim.FactCrashed && (len(e.Attrs) != 1 || !strings.HasSuffix(e.Attrs[0].Value, "because last words\n")) {
+		if e.Name == sim.FactPanicked && (len(e.Attrs) != 1 || !strings.HasSuffix(e.Attrs[0].Value, "because last words\n")) {
 			t.Errorf("it says %s", e.Attrs)
 		}
 	}
