@@ -12,8 +12,8 @@ import (
 // that unit. An entry of the cache is trusted for at most 45 s, and asked for anew for 9 s more. While the old
 // active still answers for the address, a client may stay with it.
 //
-// Operations of clients that a fault of their segment kept from the unit, or that were sent after the unit went off,
-// say nothing. Vacuous where no client sent one after a takeover.
+// Operations of clients that a fault of their segment kept from the unit, that were under way while a fault acted on its disk, or
+// that were sent after it went off, say nothing. Vacuous where no client sent one after a takeover.
 //
 // Source: D-LIV-3, D-48, IDEAL-5.
 type ClientsFollow struct {
@@ -33,7 +33,8 @@ func (c *ClientsFollow) Judge(r *expect.Run) expect.Finding {
 		from, until := t.Serving+arpUpdate, t.followedUntil()
 		for i := range r.History {
 			op := &r.History[i]
-			if op.Target != t.Address || op.Sent < from || op.Done >= until || t.keptFrom(op) {
+			if op.Target != t.Address || op.Sent < from || op.Done >= until || t.keptFrom(op) ||
+				brokenDisk(r, t.Standby, op.Sent, op.Done) {
 				continue
 			}
 			u.tried++
