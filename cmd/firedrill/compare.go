@@ -50,7 +50,7 @@ A time agrees if it lies within the range of the virtual seeds, widened at both
 ends by a tenth of its width or by 100ms of real time, whichever is more. A play
 that differs is played again: two plays that differ are a difference, one alone
 is told and does not count. So is a play for which the system was too busy, up
-to five times in all.
+to eight times in all.
 
 Exit status: 0 they agree, 1 they do not, 2 bad arguments or scenario,
 3 the kernel world could not be believed, 4 a fault of firedrill itself,
