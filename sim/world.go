@@ -210,5 +210,9 @@ const (
 // CannotStart begins the value of a fact stopped of a program that could not be started; why follows.
 const CannotStart = "cannot be started: "
 
+// Broke begins the value of a fact stopped of a program that made a mistake which its kernel does not let it survive, such as a
+// reading where there is no memory; the signal follows.
+const Broke = "broke by signal: "
+
 // AttrUntold is an attribute of the log-line that is the last of its machine: there are more, but they are no facts.
 const AttrUntold = "untold"

@@ -284,6 +284,9 @@ func TestSoftwareSound(t *testing.T) {
 	trial{"sound", claim, `5m nas-a crashed`, expect.Pass, nil}.play(t)
 	trial{"panicked", claim, `5m nas-a panicked: index`, expect.Violation, []string{"5m nas-a panicked: index"}}.play(t)
 	trial{"a program ended", claim, `5m nas-a stopped: exit status 0`, expect.Pass, nil}.play(t)
+	trial{"a program was killed", claim, `5m nas-a stopped: signal: killed`, expect.Pass, nil}.play(t)
+	trial{"a program broke", claim, `5m nas-a stopped: broke by signal: segmentation fault`, expect.Violation,
+		[]string{"5m nas-a stopped: broke by signal: segmentation fault"}}.play(t)
 	trial{"a program never began", claim, `5m nas-a stopped: cannot be started: x is not there`, expect.Violation,
 		[]string{"5m nas-a stopped: cannot be started: x is not there"}}.play(t)
 	run := made.Run(kind, nil, units)

@@ -6,8 +6,8 @@ import (
 	"firedrill/sim"
 )
 
-// SoftwareSound claims that no node panics, spins or starts goroutines of its own, and that programs can be started. A machine
-// that a fault crashed is none of these, and neither is a program that ends.
+// SoftwareSound claims that no node panics, spins or starts goroutines of its own, and that programs can be started and do not
+// break: a signal such as SIGSEGV ends none. A machine that a fault crashed is none of these, and neither is a program that ends.
 //
 // It is judged on every run and is never vacuous.
 //
@@ -24,7 +24,11 @@ func (c *SoftwareSound) Judge(r *Run) Finding {
 	f := Finding{Verdict: Pass, Subject: "all"}
 	for i := range r.Events {
 		e := &r.Events[i]
-		if e.Name != sim.FactPanicked && !(e.Name == sim.FactStopped && strings.HasPrefix(e.Value, sim.CannotStart)) {
+		unsound := e.Name == sim.FactPanicked
+		if e.Name == sim.FactStopped {
+			unsound = strings.HasPrefix(e.Value, sim.CannotStart) || strings.HasPrefix(e.Value, sim.Broke)
+		}
+		if !unsound {
 			continue
 		}
 		f.Breaches = append(f.Breaches, arrival(e))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/afero"
@@ -56,6 +57,8 @@ func (b *beacon) Run(env nodes.Env) error {
 		case "give up":
 			fmt.Fprint(os.Stderr, strings.Repeat("because ", 6000), "last words\n")
 			os.Exit(3)
+		case "break":
+			new(sync.Mutex).Unlock()
 		case "stop":
 			return errors.New("as told")
 		case "halt":

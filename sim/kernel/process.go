@@ -219,17 +219,37 @@ func (p *process) when(at int64) time.Duration {
 	return min(elapsed(at, p.m.w.epoch.Load(), p.m.w.scale), p.m.w.Now())
 }
 
-// died is told when the process ended without a word.
+// died is told when the process ended without a word: its software broke in a way that Go does not let it survive, or somebody
+// ended it who is no part of the drill, after which the run shows nothing.
 func (p *process) died(at time.Duration) {
-	m := p.m
-	f := nodes.Fact{Name: sim.FactCrashed, Value: "its process ended from outside"}
-	if text := p.tail.String(); text != "" {
-		f.Attrs = []nodes.Attr{{Key: "output", Value: text}}
+	m, text := p.m, p.tail.String()
+	f, state := nodes.Fact{Name: sim.FactPanicked, Value: gaveUp(p.cmd.ProcessState, text)}, sim.StateStopped
+	if f.Value == "" || p.program {
+		f, state = nodes.Fact{Name: sim.FactCrashed, Value: "its process ended from outside"}, sim.StateCrashed
+		m.w.killed = append(m.w.killed, m.Name())
+	}
+	if text != "" {
+		f.Attrs = []nodes.Attr{{Key: "stack", Value: text}}
 	}
 	m.NoteAt(at, f)
 	if !p.gone {
-		m.Ended(sim.StateCrashed)
+		m.Ended(state)
 	}
+}
+
+// fatal begins what Go says of a mistake that ends the process, such as two writers of one map.
+const fatal = "fatal error: "
+
+// gaveUp says how a process ended itself; "": it did not.
+func gaveUp(state *os.ProcessState, text string) string {
+	if _, why, found := strings.Cut(text, fatal); found {
+		why, _, _ = strings.Cut(why, "\n")
+		return fatal + why
+	}
+	if !state.Exited() || state.ExitCode() == uncaught {
+		return ""
+	}
+	return "its process ended with " + state.String()
 }
 
 // begin lets the software run, once both sides are ready.

@@ -210,6 +210,8 @@ func TestHowProgramsEnd(t *testing.T) {
 		"at once":     {command("true"), "exit status 0"},
 		"status":      {script("exit 3"), "exit status 3"},
 		"signal":      {script("kill -9 $$"), "signal: killed"},
+		"breaks":      {script("kill -SEGV $$"), "broke by signal: segmentation fault"},
+		"gives up":    {script("kill -ABRT $$"), "broke by signal: aborted"},
 		"kills all":   {script("kill -9 -1; exit 7"), "exit status 7"},
 		"script":      {file("/srv/program", "#!/bin/sh\nexit 5\n"), "exit status 5"},
 		"not in path": {command("no-such-program"), "cannot be started: no-such-program is not in " + room.SearchPath},

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -183,10 +184,16 @@ func (s *Supervisor) reap() {
 	}
 }
 
+// mistakes are the signals by which a kernel, or a program's own library, ends what cannot go on.
+var mistakes = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGABRT, unix.SIGSYS, unix.SIGTRAP}
+
 // inWords is how a process ended.
 func inWords(status unix.WaitStatus) string {
-	if status.Signaled() {
-		return "signal: " + status.Signal().String()
+	switch s := status.Signal(); {
+	case slices.Contains(mistakes, s):
+		return sim.Broke + s.String()
+	case status.Signaled():
+		return "signal: " + s.String()
 	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
