@@ -4,7 +4,8 @@ package expect
 func Forms() []Form {
 	return []Form{
 		{
-			Name: "software_sound", Doc: "no node panics, spins or starts goroutines of its own, and programs can be started and do not break",
+			Name:     "software_sound",
+			Doc:      "no node panics, spins or starts goroutines of its own, and programs can be started and do not break",
 			New:      func() Claim { return &SoftwareSound{All: "all"} },
 			Standing: func(*Run) []Claim { return []Claim{&SoftwareSound{All: "all"}} },
 		},
