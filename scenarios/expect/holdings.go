@@ -52,21 +52,23 @@ func newHoldings(r *Run) *Holdings {
 	var order []*book
 	for i := range r.History {
 		op := &r.History[i]
-		if op.Verb == "get" || op.Result == nodes.ResultFailed || op.ServedBy == "" {
+		if op.Verb == "get" || op.Result == nodes.ResultFailed {
 			continue
 		}
-		mark := shelfmark{op.ServedBy, op.Path}
-		b := h.books[mark]
-		if b == nil {
-			b = &book{}
-			h.books[mark], order = b, append(order, b)
-		}
-		h.hashes[copied{op.Path, op.Hash}] = true
-		if op.Result == nodes.ResultOK {
-			b.done = append(b.done, op)
-			b.longest = max(b.longest, op.Done-op.Sent)
-		} else {
-			b.unknown = append(b.unknown, op)
+		for _, machine := range r.mayHaveTaken(op) {
+			mark := shelfmark{machine, op.Path}
+			b := h.books[mark]
+			if b == nil {
+				b = &book{}
+				h.books[mark], order = b, append(order, b)
+			}
+			h.hashes[copied{op.Path, op.Hash}] = true
+			if op.Result == nodes.ResultOK {
+				b.done = append(b.done, op)
+				b.longest = max(b.longest, op.Done-op.Sent)
+			} else {
+				b.unknown = append(b.unknown, op)
+			}
 		}
 	}
 	for _, b := range order {
@@ -78,6 +80,18 @@ func newHoldings(r *Run) *Holdings {
 		}
 	}
 	return h
+}
+
+// mayHaveTaken are the machines that may have carried a write out: the one that served it, or where its client gave up before it
+// was known who would, any of the service that it was for.
+func (r *Run) mayHaveTaken(op *nodes.Operation) []string {
+	switch service := r.Services().Serves(op); {
+	case op.ServedBy != "":
+		return []string{op.ServedBy}
+	case op.Result == nodes.ResultUnknown && service != "":
+		return r.Services().Members(service)
+	}
+	return nil
 }
 
 // At is what may lie under the path of the machine at some instant of from..until, between which no image and no

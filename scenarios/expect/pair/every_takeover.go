@@ -52,7 +52,7 @@ func (p *pairing) judgeAll() []expect.Finding {
 			continue
 		}
 		b, err := p.bounds(s.From)
-		if err == nil && p.redundant(s.From) && s.Until > b.Upper {
+		if err == nil && p.redundant(s.From) && min(s.Until, p.Until) > b.Upper {
 			found = append(found, p.judgeSilence(b, t))
 		} else if err == nil && t < 0 {
 			found = append(found, expect.Finding{Verdict: expect.Pass, Evidence: []string{fmt.Sprintf(

@@ -368,6 +368,10 @@ func TestEveryTakeover(t *testing.T) {
 			10m11s nas-a unreachable: nas-b (heartbeat)
 			` + early, expect.Violation, "29s after 10m11s, 1s too early"},
 		{"a standby that was off cannot", "9m nas-b powered-off\n" + death, expect.Pass, "did not take over"},
+		{"a pair that is disconnected meanwhile", death + "step 10m30s part do disconnect nas-b 200\n10m30s nas-b role:, phase: standalone\n",
+			expect.Pass, "did not take over"},
+		{"a pair that is disconnected when it is too late", death + "step 11m6s part do disconnect nas-b 200\n11m6s nas-b role:, phase: standalone\n",
+			expect.Violation, "never took over"},
 		{"a pair that was disconnected", "step 9m part do disconnect nas-a 200\n" + death, expect.Vacuous, ""},
 	} {
 		x.play(t, standing("takeover"), config("spaced"))

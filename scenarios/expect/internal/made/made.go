@@ -199,6 +199,7 @@ func (m *maker) operation(sent, done time.Duration, words []string) {
 			op.ServedBy = words[i+1]
 		case "to":
 			op.Target = words[i+1]
+			op.Resolved, _ = netip.ParseAddr(op.Target) // The zero address where it is a name that nobody has asked for.
 		case "ok", "failed", "unknown":
 			op.Result = nodes.Result(w)
 		}
