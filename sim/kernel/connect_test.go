@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -15,6 +16,19 @@ import (
 // Where time is faster than in life, a connection whose first SYNs are lost comes about when TCP would send them again in true
 // time, 1 and 3 s after the first, and not after a second of life, which is 40 s here; and whoever gives up meanwhile does so in time.
 func TestLostSYN(t *testing.T) {
+	for tries := 1; ; tries++ { // A world that is late sends late.
+		wrong, late := loseSYNs(t)
+		if wrong == "" {
+			return
+		}
+		if late < time.Second || tries == 5 {
+			t.Fatalf("%s, in a world that was late by %s", wrong, late)
+		}
+	}
+}
+
+// loseSYNs says what is wrong with two connections whose SYNs are lost at first, and by how much the world was late.
+func loseSYNs(t *testing.T) (wrong string, late time.Duration) {
 	h := &hall{New(1, 40), t}
 	t.Cleanup(func() { h.must(h.Close()) })
 	h.must(h.AddSegment(sim.Segment{Name: "lan", Subnet: prefix("10.0.0.0/24")}))
@@ -49,10 +63,11 @@ func TestLostSYN(t *testing.T) {
 		}
 	})
 	h.within(2*time.Minute, "the connection", func() bool { return done })
-	if silence == nil || impatient > 10*time.Second || lost.Lost < 3 {
-		t.Errorf("want silence for 2s and 4 SYNs lost, have %v after %s, %d lost", silence, impatient, lost.Lost)
+	switch {
+	case silence == nil || impatient > 10*time.Second || lost.Lost < 3:
+		wrong = fmt.Sprintf("want silence for 2s and 4 SYNs lost, have %v after %s, %d lost", silence, impatient, lost.Lost)
+	case connected != nil || patient < 2*time.Second || patient > 20*time.Second:
+		wrong = fmt.Sprintf("want a connection after 3s or 7s, have %v after %s", connected, patient)
 	}
-	if connected != nil || patient < 2*time.Second || patient > 20*time.Second {
-		t.Errorf("want a connection after 3s or 7s, have %v after %s", connected, patient)
-	}
+	return wrong, h.Slack()
 }
