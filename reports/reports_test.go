@@ -405,3 +405,50 @@ FAIL  calls  all seeds  hazard: HZ-D1
 		t.Errorf("of seven steps it tells %q", steps)
 	}
 }
+
+// What two claims of one name say, or the answers of two steps, are two failures, and what two say of one subject is one with all
+// its evidence: nothing of a play hides behind something else of it.
+func TestFailuresOfOnePlayAreToldApart(t *testing.T) {
+	judged := func(name, text, evidence string, asked bool) scenarios.Judged {
+		return scenarios.Judged{Name: name, Text: text, Asked: asked,
+			Finding: expect.Finding{Verdict: expect.Violation, Evidence: []string{evidence}}}
+	}
+	o := passed("answers", 1)
+	o.Verdict = expect.Violation
+	o.Claims = []scenarios.Judged{
+		judged("want", "want: one", "want ok, have refused", true),
+		judged("want", "want: two", "want ok, have failed", true),
+		judged("want", "want: two", "want ok, have 409", true),
+		judged("hazard", "hazard: HZ-D1", "HZ-D1 showed itself", false),
+		judged("hazard", "hazard: HZ-D7", "HZ-D7 showed itself", false),
+	}
+	later := *o
+	later.Scenario = passed("answers", 2).Scenario
+	later.Claims = o.Claims[1:3]
+	s := new(Summary)
+	s.Add(o)
+	s.Add(&later)
+	var b bytes.Buffer
+	text := NewText(&b, false)
+	text.Failed(s, func(*Failure) string { return "again" })
+	if err := text.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+FAIL  answers  seed 1  want: one
+      want ok, have refused
+FAIL  answers  seed 1  want: two
+      want ok, have failed
+      want ok, have 409
+      as well in seed 2
+FAIL  answers  seed 1  hazard
+      HZ-D1 showed itself
+FAIL  answers  seed 1  hazard
+      HZ-D7 showed itself
+
+      again:  again
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +have):\n%s", diff)
+	}
+}

@@ -59,6 +59,8 @@ type Failure struct {
 	Seeds    []uint64
 	Trace    string // where the first seed's trace lies; "": nowhere
 	Report   string // where the report lies; "": nowhere
+
+	subject string // What and what of: two failures that differ in it are two
 }
 
 // Add counts a play. Where it failed, it returns the failures that no play before had shown.
@@ -92,7 +94,7 @@ func (s *Summary) Add(o *scenarios.Outcome) (fresh []*Failure) {
 	}
 	for _, f := range failures(o) {
 		known := slices.IndexFunc(s.Failures, func(k *Failure) bool {
-			return k.Case == f.Case && k.What == f.What && k.Verdict == f.Verdict
+			return k.Case == f.Case && k.subject == f.subject && k.Verdict == f.Verdict
 		})
 		if known >= 0 {
 			s.Failures[known].Seeds = append(s.Failures[known].Seeds, o.Scenario.Seed)
@@ -116,30 +118,39 @@ func (s *Summary) AddRange(of string, j scenarios.Judged) {
 	s.Failures = append(s.Failures, &Failure{Verdict: j.Verdict, Case: of, What: claimed(j), Evidence: j.Evidence})
 }
 
-// failures are what keeps the play from passing.
+// failures are what keeps the play from passing, each once: what is said twice of one subject is one with all its evidence.
 func failures(o *scenarios.Outcome) []*Failure {
 	var list []*Failure
-	add := func(v expect.Verdict, what string, evidence []string, moments []Moment) {
-		list = append(list, &Failure{Verdict: v, Case: o.Scenario.Case, What: what, Evidence: evidence, Moments: moments,
-			Seeds: []uint64{o.Scenario.Seed}})
+	told := func(f Failure) {
+		same := slices.IndexFunc(list, func(k *Failure) bool { return k.subject == f.subject && k.Verdict == f.Verdict })
+		if same >= 0 {
+			list[same].Evidence = slices.Concat(list[same].Evidence, f.Evidence)
+			return
+		}
+		f.Case, f.Seeds = o.Scenario.Case, []uint64{o.Scenario.Seed}
+		list = append(list, &f)
+	}
+	add := func(v expect.Verdict, what string, evidence []string) {
+		told(Failure{Verdict: v, What: what, subject: what, Evidence: evidence})
 	}
 	if o.Err != nil {
-		add(expect.Violation, "firedrill", strings.Split(o.Err.Error(), "\n"), nil)
+		add(expect.Violation, "firedrill", strings.Split(o.Err.Error(), "\n"))
 	}
 	for _, c := range o.Claims {
 		switch c.Verdict {
 		case expect.Violation, expect.Inconclusive, expect.Vacuous:
-			add(c.Verdict, claimed(c), c.Evidence, around(o.Run, c.Breaches))
+			told(Failure{Verdict: c.Verdict, What: claimed(c), subject: c.Text, Evidence: c.Evidence,
+				Moments: around(o.Run, c.Breaches)})
 		}
 	}
 	if o.Doubt != "" {
-		add(expect.Inconclusive, "world", []string{o.Doubt}, nil)
+		add(expect.Inconclusive, "world", []string{o.Doubt})
 	}
 	if n := len(o.Misses); n > shownMisses {
 		more := fmt.Sprintf("and %s: see run.json", number(n-shownMisses, "more step"))
-		add(expect.Vacuous, "step", append(slices.Clone(o.Misses[:shownMisses]), more), nil)
+		add(expect.Vacuous, "step", append(slices.Clone(o.Misses[:shownMisses]), more))
 	} else if n > 0 {
-		add(expect.Vacuous, "step", o.Misses, nil)
+		add(expect.Vacuous, "step", o.Misses)
 	}
 	return list
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"firedrill/nodes"
+	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
 	"firedrill/sim"
 )
@@ -54,7 +55,7 @@ func Timeline(run *expect.Run, also []int) []Moment {
 		last[key] = e.Value
 		if text := tell(e, before); text != "" {
 			moments = append(moments, Moment{e.At, text})
-		} else if slices.Contains(also, e.Seq) {
+		} else if slices.Contains(also, e.Seq) && e.Name != scenarios.FactStep { // It has a line already.
 			moments = append(moments, Moment{e.At, Describe(e)})
 		}
 	}

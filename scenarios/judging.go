@@ -26,6 +26,8 @@ func (p *play) judge(run *expect.Run, cat *Catalogue) *Outcome {
 			one.Text = strings.TrimSuffix(faults.Print(p.Expect[i]), `: ""`) // A bare claim may have no subject.
 		case c.Subject != "":
 			one.Text += ": " + c.Subject
+		case len(c.Breaches) > 0 && c.Breaches[0].Step != "":
+			one.Text += ": " + c.Breaches[0].Step
 		}
 		if c.Asked && c.Verdict == expect.Vacuous {
 			claims++

@@ -113,7 +113,7 @@ func (p *play) answered(s *Step, fired *expect.Fired, r reply) {
 
 // breach takes down an answer that was not what its step wanted.
 func (p *play) breach(s *Step, fired *expect.Fired, r reply) {
-	b := expect.Breach{From: fired.At, Until: p.world.Now(),
+	b := expect.Breach{Step: s.Name, From: fired.At, Until: p.world.Now(),
 		Text: fmt.Sprintf("step %s, %s: want %s, have %s", s.Name, fired.Text, s.Want, r.text)}
 	if fired.Machine != "" {
 		b.Machines = []string{fired.Machine}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"testing"
 
 	"firedrill/nodes"
@@ -99,5 +100,20 @@ func TestWantedBy(t *testing.T) {
 		if have := one.met(r); have != want {
 			t.Errorf("by: %s is met: %v, want %v", by, have, want)
 		}
+	}
+}
+
+// Two answers that are not as wanted are two claims: each has its step's name.
+func TestWantsAreToldByTheirSteps(t *testing.T) {
+	o := lampDrill(t, "at: 2s, probe: state, machine: one, want: lit, step: a", "then: 1s, probe: state, machine: one, want: lit, step: b").
+		Play(virtual.New(1), lampCatalogue)
+	var have []string
+	for _, c := range o.Claims {
+		if c.Name == "want" {
+			have = append(have, c.Text)
+		}
+	}
+	if want := []string{"want: a", "want: b"}; !slices.Equal(have, want) {
+		t.Errorf("want %q, have %q", want, have)
 	}
 }

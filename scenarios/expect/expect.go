@@ -110,7 +110,8 @@ type Breach struct {
 	// Lost are the ids of the acknowledged operations whose loss is the breach. A hazard accounts for these one by
 	// one; for a breach without any, it accounts by time and machines.
 	Lost []uint64
-	Firm bool // no hazard accounts for it
+	Firm bool   // no hazard accounts for it
+	Step string // whose answer was not as wanted, where the breach is that
 
 	spent bool // hazards have accounted for all of it
 }
