@@ -158,7 +158,18 @@ func TestSyncsAtBoundaries(t *testing.T) {
 	stepped := func(r *expect.Run) {
 		r.Faults = []*faults.Entry{{Fault: &faults.StepClock{Machine: "nas-a", Offset: 30 * time.Minute}, From: 10 * time.Minute, Until: -1}}
 	}
+	back := func(by time.Duration) func(*expect.Run) {
+		return func(r *expect.Run) {
+			r.Faults = []*faults.Entry{{Fault: &faults.StepClock{Machine: "nas-a", Offset: by}, From: 10 * time.Minute, Until: 11 * time.Minute}}
+		}
+	}
 	tries(t, "syncs_at_boundaries",
+		check{name: "of two times that a clock shows an hour, one", run: back(time.Hour), want: expect.Pass,
+			script: strings.NewReplacer("1h0.5s", "10m0.5s", "1h1s", "10m1s").Replace(first) + "end 1h30m"},
+		check{name: "of two times that a clock shows an hour, none", run: back(time.Hour), want: expect.Violation, says: "no sync at 10m",
+			script: "end 1h30m"},
+		check{name: "a clock that was not over the hour when it was set back", run: back(40 * time.Minute), want: expect.Violation,
+			says: "no sync at 1h", script: "end 1h30m"},
 		check{name: "at the hour", script: first + "end 1h30m", want: expect.Pass},
 		check{name: "not at the hour", script: "end 1h30m", want: expect.Violation, says: "nas-a began no sync at 1h, a boundary of its hourly schedule"},
 		check{name: "too late", script: strings.ReplaceAll(first, "1h0.5s", "1h6s") + "end 1h30m", want: expect.Violation},

@@ -14,7 +14,8 @@ import (
 // and can hear each other: the full hour, midnight, or that before Sunday, by the active's wall clock and in its zone.
 // It may take a moment to ask for the standby first, and as long as a schedule sleeps where the wall clock was
 // stepped. A boundary at which a sync is still under way is skipped, and so is one at which a fault acts on the active's disk:
-// the number of the image has to be durable there before it is begun.
+// the number of the image has to be durable there before it is begun. A boundary that the clock shows again, since it was set
+// back, may have had its sync: it runs once.
 //
 // What the wall clock showed is worked out from the scenario, its drifts and its steps. Vacuous where no boundary was
 // reached while the two units were connected.
@@ -67,7 +68,8 @@ func (u *ruling) boundaries(p *pairing, w *wallClock, parameters []expect.Interv
 			if w.stepped(i.From, at) {
 				patience += syncWakes
 			}
-			if at+patience >= i.Until || at-i.From < time.Second || p.syncing(at) || brokenDisk(u.run, p.Active, at, at+patience) {
+			if at+patience >= i.Until || at-i.From < time.Second || p.syncing(at) || w.again(at) ||
+				brokenDisk(u.run, p.Active, at, at+patience) {
 				continue
 			}
 			u.tried++
@@ -133,6 +135,11 @@ func (w *wallClock) now(t time.Duration) time.Time {
 
 func (w *wallClock) stepped(from, until time.Duration) bool {
 	return slices.ContainsFunc(w.steps, func(s step) bool { return from-syncWakes <= s.at && s.at <= until })
+}
+
+// again reports whether the clock has shown before what it shows at t.
+func (w *wallClock) again(t time.Duration) bool {
+	return slices.ContainsFunc(w.steps, func(s step) bool { return 0 < s.at && s.at <= t && !w.now(s.at-1).Before(w.now(t)) })
 }
 
 // next is the true time of the first boundary after t; below zero: the schedule has none. Where the clock is stepped
