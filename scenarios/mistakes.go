@@ -53,7 +53,9 @@ func (m *Mistakes) excerpt(b *strings.Builder, at Mistake) {
 		return
 	}
 	width := len(fmt.Sprint(at.Line))
-	skip, caret := window(m.lines[at.Line-1], at.Column)
+	before := width + len(">  | ")
+	room := excerptWidth - before
+	skip, caret := window(m.lines[at.Line-1], at.Column, room)
 	first := max(1, at.Line-2)
 	if skip > 0 {
 		first = at.Line // The lines above would be cut in the middle too.
@@ -63,32 +65,37 @@ func (m *Mistakes) excerpt(b *strings.Builder, at Mistake) {
 		if n == at.Line {
 			mark = ">"
 		}
-		line := fmt.Sprintf("%s %*d | %s", mark, width, n, clip(m.lines[n-1], skip))
+		line := fmt.Sprintf("%s %*d | %s", mark, width, n, clip(m.lines[n-1], skip, room))
 		b.WriteString("\n" + strings.TrimRight(line, " "))
 	}
-	b.WriteString("\n" + strings.Repeat(" ", width+5+caret) + "^")
+	b.WriteString("\n" + strings.Repeat(" ", before+caret) + "^")
 }
 
-// clipWidth is how many columns of a line are shown.
-const clipWidth = 100
+// excerptWidth is how many columns an excerpt takes: a caret below a line that a terminal has folded points to nothing.
+const excerptWidth = 80
 
 // window tells how many characters of a long line to leave out before what is shown, and where in
 // the rest a column is.
-func window(line string, column int) (skip, caret int) {
-	caret = min(column, len([]rune(line))+1) - 1
-	if caret >= clipWidth-10 {
-		skip = caret - clipWidth/2
+func window(line string, column, room int) (skip, caret int) {
+	long := len([]rune(line))
+	caret = min(column, long+1) - 1
+	if caret >= room-10 {
+		skip = max(0, min(caret-room/2, long-room))
 	}
 	return skip, caret - skip
 }
 
-// clip cuts a line down to what a terminal can show. A file is data: a control character in it must
-// not reach the terminal.
-func clip(line string, skip int) string {
+// clip cuts a line down to what there is room for, with dots where something is left out. A file is data: a control character in
+// it must not reach the terminal.
+func clip(line string, skip, room int) string {
+	const dots = ".."
 	runes := []rune(line)
 	runes = runes[min(skip, len(runes)):]
-	if len(runes) > clipWidth {
-		runes = runes[:clipWidth]
+	if len(runes) > room {
+		runes = append(runes[:room-len(dots):room-len(dots)], []rune(dots)...)
+	}
+	if skip > 0 && len(runes) > len(dots) {
+		copy(runes, []rune(dots))
 	}
 	return strings.Map(func(r rune) rune {
 		switch {
