@@ -3,12 +3,12 @@
 package kernel
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"firedrill/nodes"
@@ -27,13 +27,22 @@ func Find(p *nodes.Program, command string) error {
 		}
 		return nil
 	}
-	path := cmp.Or(p.Environment["PATH"], room.SearchPath)
-	for _, folder := range filepath.SplitList(path) {
-		if Find(p, filepath.Join("/", folder, command)) == nil {
-			return nil
-		}
+	path, own := p.Environment["PATH"]
+	if !own {
+		path = room.SearchPath
+	}
+	// What is installed, and only not where the program is to look for it, is the scenario's mistake: a play will say so.
+	if within(p, path, command) || own && within(p, room.SearchPath, command) {
+		return nil
 	}
 	return fmt.Errorf("%s is not installed: it is not in %s", command, path)
+}
+
+// within reports whether a command is in one of the folders of a path.
+func within(p *nodes.Program, path, command string) bool {
+	return slices.ContainsFunc(filepath.SplitList(path), func(folder string) bool {
+		return Find(p, filepath.Join("/", folder, command)) == nil
+	})
 }
 
 // given reports whether a program brings a file along.

@@ -53,7 +53,7 @@ type stream struct {
 }
 
 func newOutput(c *Config) *output {
-	o := &output{log: c.Log, ready: c.Program.Ready.Log, tells: c.Tell, clock: c.Clock, sent: make(chan struct{})}
+	o := &output{log: c.Log, ready: string(c.Program.Ready.Log), tells: c.Tell, clock: c.Clock, sent: make(chan struct{})}
 	o.more.L = &o.mu
 	go o.send()
 	return o

@@ -24,9 +24,9 @@ func (s *Supervisor) watch() {
 	switch {
 	case r.Log != "":
 	case r.Port != 0:
-		s.look(lookEvery, func() bool { return listening(r.Port) })
+		s.look(lookEvery, func() bool { return listening(int(r.Port)) })
 	case r.File != "":
-		s.look(lookEvery, func() bool { return s.stale.differs(r.File) })
+		s.look(lookEvery, func() bool { return s.stale.differs(string(r.File)) })
 	case len(r.Command) > 0:
 		s.look(runEvery, func() bool { return s.succeeds(r.Command) })
 	default:

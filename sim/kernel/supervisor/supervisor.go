@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -95,7 +94,7 @@ func (s *Supervisor) begin() (ended chan unix.WaitStatus, err error) {
 		return nil, err
 	}
 	defer write.Close()
-	s.stale = versionOf(s.config.Program.Ready.File)
+	s.stale = versionOf(string(s.config.Program.Ready.File))
 	s.config.Log.note(s.config.Now(), strings.Join(s.config.Program.Command, " "))
 	pid, ended, err := s.start(s.config.Program.Command, room.Disk, write)
 	if err != nil {
@@ -116,7 +115,7 @@ func (s *Supervisor) begin() (ended chan unix.WaitStatus, err error) {
 
 // start starts a command on the machine, as soon as it does not stand still.
 func (s *Supervisor) start(command []string, in string, out *os.File) (pid int, ended chan unix.WaitStatus, err error) {
-	path, err := find(command[0])
+	path, err := s.find(command[0])
 	if err != nil {
 		return 0, nil, err
 	}
@@ -139,28 +138,11 @@ func (s *Supervisor) start(command []string, in string, out *os.File) (pid int, 
 		return err
 	})
 	if err != nil {
-		return 0, nil, fmt.Errorf("%s: %w", path, err)
+		return 0, nil, fmt.Errorf("%s: %w", path, s.onlyScripts(path, why(path, err)))
 	}
 	ended = make(chan unix.WaitStatus, 1)
 	s.waiting[pid] = ended
 	return pid, ended, nil
-}
-
-// find is the file of a program.
-func find(name string) (string, error) {
-	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
-		name = filepath.Join(room.Disk, name)
-	}
-	path, err := room.LookPath(name)
-	switch {
-	case err == nil:
-		return path, nil
-	case !filepath.IsAbs(name):
-		return "", fmt.Errorf("%s is not in %s", name, os.Getenv("PATH"))
-	case errors.Is(err, os.ErrNotExist) && room.Own(name):
-		return "", fmt.Errorf("there is no %s: of that folder a machine has one of its own", name)
-	}
-	return "", err
 }
 
 // reap waits for every process that ends, whoever started it.
