@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,10 +43,50 @@ type Program struct {
 // Ready is one of its fields, or none. A line counts that comes after the start, a port at which something listens (no connection
 // is made), a path that was not there before the start or is newer.
 type Ready struct {
-	Log     string   `yaml:"log" doc:"a line of its output contains this"`
-	Port    int      `yaml:"port" doc:"TCP connections to this port are taken"`
-	File    string   `yaml:"file" doc:"this path is there, made or changed since the start"`
+	Log     InLine   `yaml:"log" doc:"a line of its output contains this"`
+	Port    Port     `yaml:"port" doc:"TCP connections to this port are taken"`
+	File    Path     `yaml:"file" doc:"this path is there, made or changed since the start"`
 	Command []string `yaml:"command" doc:"this command, run every 100 ms on the machine, has status 0"`
+}
+
+// InLine is a text that a line can contain. There is no empty one.
+type InLine string
+
+// Port is a TCP port. There is no zero.
+type Port uint16
+
+// Path is the absolute path of a file. There is no empty one.
+type Path string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *InLine) UnmarshalText(text []byte) error {
+	*l = InLine(text)
+	if *l == "" || strings.Contains(string(*l), "\n") {
+		return fmt.Errorf("want a text that a line can contain, have %q", text)
+	}
+	return nil
+}
+
+// Notation is what UnmarshalText reads.
+func (Port) Notation() Notation { return Notation{"N", "8080", "[0-9]+"} }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Port) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil || n == 0 {
+		return fmt.Errorf("want a port from 1 to 65535, have %q", text)
+	}
+	*p = Port(n)
+	return nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Path) UnmarshalText(text []byte) error {
+	*p = Path(text)
+	if problem := wrongPath(string(*p)); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 // Check finds what no program can be started with: KeyErrors.
@@ -60,6 +101,9 @@ func (p *Program) Check() error {
 	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
 		add(wrongVariable(name, p.Environment[name]), "environment", name)
 	}
+	if path, own := p.Environment["PATH"]; own && path == "" {
+		add(p.unfound(), "environment", "PATH")
+	}
 	for _, file := range slices.Sorted(maps.Keys(p.Files)) {
 		add(p.wrongFile(file), "files", file)
 	}
@@ -69,28 +113,18 @@ func (p *Program) Check() error {
 // Check finds what nobody could wait for: KeyErrors.
 func (r *Ready) Check() error {
 	var have []string
-	problem := map[string]string{}
-	if r.Log != "" {
-		have = append(have, "log")
-	}
-	if r.Port != 0 {
-		have = append(have, "port")
-		if r.Port < 1 || r.Port > 65535 {
-			problem["port"] = fmt.Sprintf("want a port from 1 to 65535, have %d", r.Port)
+	for _, x := range []struct {
+		key  string
+		said bool
+	}{{"log", r.Log != ""}, {"port", r.Port != 0}, {"file", r.File != ""}, {"command", r.Command != nil}} {
+		if x.said {
+			have = append(have, x.key)
 		}
 	}
-	if r.File != "" {
-		have = append(have, "file")
-		problem["file"] = wrongPath(r.File)
-	}
-	if r.Command != nil {
-		have = append(have, "command")
-		problem["command"] = wrongCommand(r.Command)
-	}
 	var wrong []error
-	for _, key := range have {
-		if problem[key] != "" {
-			wrong = append(wrong, &KeyError{[]string{key}, problem[key]})
+	if r.Command != nil {
+		if problem := wrongCommand(r.Command); problem != "" {
+			wrong = append(wrong, &KeyError{[]string{"command"}, problem})
 		}
 	}
 	if len(have) != 1 {
@@ -125,17 +159,48 @@ func wrongVariable(name, value string) string {
 	return ""
 }
 
-// wrongFile says why a file cannot be written where it is to lie.
+// unfound says which command nobody can find where PATH is empty.
+func (p *Program) unfound() string {
+	for _, command := range [][]string{p.Command, p.Ready.Command} {
+		if len(command) > 0 && command[0] != "" && !strings.Contains(command[0], "/") {
+			return fmt.Sprintf("PATH is empty, so nobody finds %s; want folders, or the program by its path", command[0])
+		}
+	}
+	return ""
+}
+
+// folders are such on every machine.
+var folders = []string{"/dev", "/proc", "/run", "/srv", "/sys", "/tmp"}
+
+// wrongFile says why a file cannot be written where it is to lie, or not be run though it is to be.
 func (p *Program) wrongFile(file string) string {
 	if problem := wrongPath(file); problem != "" {
 		return problem
 	}
+	if slices.Contains(folders, file) {
+		return fmt.Sprintf("want the path of a file, have that of the folder %s", file)
+	}
+	if strings.HasPrefix(file, "/proc/") {
+		return "want a path outside of /proc, which is the kernel's: nobody can make a file there"
+	}
 	for above := path.Dir(file); above != "/"; above = path.Dir(above) {
-		if _, both := p.Files[above]; both {
+		if _, both := p.Files[above]; both && !slices.Contains(folders, above) {
 			return fmt.Sprintf("%s lies in %s, which is a file too", file, above)
 		}
 	}
+	for _, command := range [][]string{p.Command, p.Ready.Command} {
+		if len(command) > 0 && command[0] == file && !isScript(p.Files[file]) {
+			return fmt.Sprintf("%s is to be run: want a text that begins with #! and the path of an interpreter, such as #!/bin/sh", file)
+		}
+	}
 	return ""
+}
+
+// isScript reports whether a text begins with #! and an interpreter.
+func isScript(text string) bool {
+	line, _, _ := strings.Cut(text, "\n")
+	interpreter, marked := strings.CutPrefix(line, "#!")
+	return marked && strings.Trim(interpreter, " \t") != ""
 }
 
 func wrongPath(file string) string {

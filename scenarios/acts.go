@@ -380,11 +380,10 @@ func (b *builder) boots(n *node, fault faults.Fault) bool {
 	config.Configs = map[string]any{}
 	for _, name := range names {
 		m := b.machine(name)
-		if m == nil {
+		if m == nil && slices.Contains(b.roles(), name) {
 			b.fault(with.at, "want machines by their names where with changes their configuration, have the role %q", name)
-			continue
 		}
-		if m.Kind.Config == nil {
+		if m == nil || m.Kind.Config == nil {
 			continue
 		}
 		made := m.Kind.Config()

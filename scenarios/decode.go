@@ -68,25 +68,27 @@ func (d *decoder) fields(n *node, path, what string, more []string, targets ...a
 		default:
 			d.unknown(e, what, all, more)
 		}
-		if d.m.told > sofar || e.value.wrong {
+		if d.m.told > sofar || e.value.spoilt() {
 			misread = append(misread, e.key)
 		}
 	}
+	spoilt := d.m.told > before || misread != nil || n.lost
 	for _, t := range targets {
 		if checker, can := t.(faults.Checker); can {
-			d.check(n, checker, misread, d.m.told > before)
+			d.check(n, checker, misread, spoilt)
+			spoilt = spoilt || d.m.told > before
 		}
 	}
-	return d.m.told == before
+	return !spoilt
 }
 
 // check notes what is wrong with a struct as a whole, or with keys of it that were read. Where something else is wrong, only the
 // latter can be told from its consequences.
-func (d *decoder) check(n *node, c faults.Checker, misread []string, spoiled bool) {
+func (d *decoder) check(n *node, c faults.Checker, misread []string, spoilt bool) {
 	for _, err := range parts(c.Check()) {
 		key := new(nodes.KeyError)
 		if !errors.As(err, &key) {
-			if !spoiled {
+			if !spoilt {
 				d.fault(n.at, "%s", err)
 			}
 			continue

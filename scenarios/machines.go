@@ -39,7 +39,7 @@ const maxCount = 10_000
 
 func (b *builder) readMachines() {
 	defaults, machines := b.section("defaults"), b.section("machines")
-	b.blind = machines == nil
+	b.blind = machines == nil || machines.lost
 	for _, e := range machines.named() {
 		b.readMachine(e, defaults)
 	}
@@ -95,18 +95,17 @@ func (b *builder) readMachine(e entry, defaults *node) {
 	kind := b.readKind(e)
 	whole := e.value
 	if d := defaults.get(kind.Name); d != nil && d.shape == mapping && kind.Config != nil {
-		merged := *merge(d, e.value)
-		merged.at = e.value.at
-		whole = &merged
+		whole = merge(d, e.value)
 	}
 	if e.value.get("count") == nil {
 		b.addMachine(e.key, e, whole, kind)
 		return
 	}
-	// One decoding to know the count, for which nothing else matters.
-	count := machineKeys{}
-	b.scalarInt(&count.Count, e.value.get("count"), "machines/"+e.key+"/count")
-	for i := range min(count.Count, maxCount) {
+	count, known := b.count(e.value.get("count"))
+	if !known {
+		b.blind = true
+	}
+	for i := range count {
 		b.addMachine(fmt.Sprintf("%s-%d", e.key, i+1), e, whole, kind)
 	}
 }
@@ -137,22 +136,19 @@ func (b *builder) readKind(e entry) *nodes.Kind {
 	return kind
 }
 
-// scalarInt reads a count that has to be known before the rest, and checks its bounds.
-func (b *builder) scalarInt(to *int, n *node, path string) {
-	q, err := 0, error(nil)
-	if n.shape == scalar {
-		var v int64
-		v, err = integer(n.text)
-		q = int(v)
+// count reads how many machines there are. Where that is not known it is 1, so that what else is wrong with them is found all
+// the same.
+func (b *builder) count(n *node) (count int, known bool) {
+	if n.shape != scalar {
+		b.fault(n.at, "want a count from 1 to %d, have %s", maxCount, n.shape)
+		return 1, false
 	}
-	switch {
-	case n.shape != scalar || err != nil:
-		b.fault(n.at, "want a whole number for count")
-	case q < 1 || q > maxCount:
-		b.fault(n.at, "want a count from 1 to %d, have %s", maxCount, n.text)
-	default:
-		*to = q
+	c, err := integer(n.text)
+	if err != nil || c < 1 || c > maxCount {
+		b.fault(n.at, "want a count from 1 to %d, have %q", maxCount, n.text)
+		return 1, false
 	}
+	return int(c), true
 }
 
 func firstKind(cat *Catalogue) string {
@@ -242,6 +238,9 @@ func (b *builder) readClients() {
 // machine of the harness itself.
 var reserved = []string{"all", "nobody", "several", operator, prober}
 
+// localhost is the name of every machine to itself, in the file in which it finds the names of others.
+const localhost = "localhost"
+
 // checkNames checks that a word never means two things: a machine, a role, clients or one of their
 // machines.
 func (b *builder) checkNames() {
@@ -252,6 +251,8 @@ func (b *builder) checkNames() {
 			b.fault(e.at, "%q means something else in a step; call the machine otherwise", e.key)
 		case slices.Contains(roles, e.key):
 			b.fault(e.at, "%q is a role; call the machine otherwise", e.key)
+		case e.key == localhost:
+			b.fault(e.at, "%q is what every machine calls itself; call the machine otherwise", e.key)
 		}
 	}
 	for i, e := range b.root.get("clients").named() {

@@ -26,12 +26,18 @@ func merge(below, above *node) *node {
 	if below == nil || below.shape != mapping || above.shape != mapping {
 		return above
 	}
-	merged := below
+	merged := *below
 	for _, e := range above.entries {
-		merged = merged.with(e.key, merge(merged.get(e.key), e.value))
-		merged.entry(e.key).at = e.at // With made a copy; what is wrong was written above.
+		old := merged.get(e.key)
+		value := merge(old, e.value)
+		merged = *merged.with(e.key, value)
+		if value == e.value {
+			merged.entry(e.key).at = e.at // With made a copy; what is wrong was written above.
+		}
 	}
-	return merged
+	merged.at = above.at // What is wrong with both together was as well.
+	merged.lost = below.lost || above.lost
+	return &merged
 }
 
 // mergeStep lays an overlay over a step: another time replaces the whole time, a verb drops the old
@@ -60,6 +66,9 @@ func mergeStep(step, above *node) *node {
 		parts[e.key] = part
 	}
 	merged := *merge(&kept, above)
+	if verb == "" {
+		merged.at = step.at // It is the same step; what it lacks it lacks there.
+	}
 	merged.entries = slices.Clone(merged.entries)
 	slices.SortStableFunc(merged.entries, func(a, b entry) int { return parts[a.key] - parts[b.key] })
 	return &merged
@@ -129,6 +138,16 @@ type stepPatch struct {
 	step  string
 	at    place
 	value *node // skip, twice, swap, or a map
+}
+
+// patchable is what an overlay says of a step without what it cannot change.
+func patchable(patch *node) *node {
+	if patch.shape == mapping {
+		for _, key := range unpatched {
+			patch = patch.with(key, nil)
+		}
+	}
+	return patch
 }
 
 // apply makes the timeline of a case. A step that one overlay skips stays skipped, whatever others

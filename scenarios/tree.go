@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -42,6 +43,7 @@ type node struct {
 	wrong   bool // a mistake was noted here: nothing more is to be said of it
 	items   []*node
 	entries []entry // of a map, in the order of the file
+	lost    bool    // a mistake was noted of a key or an item, which is not among these
 }
 
 // entry is one key of a map with its value.
@@ -70,6 +72,12 @@ func (n *node) entry(key string) *entry {
 		}
 	}
 	return nil
+}
+
+// spoilt reports whether a mistake was noted in the value, or somewhere in it, when the text was read.
+func (n *node) spoilt() bool {
+	return n.wrong || n.lost || slices.ContainsFunc(n.items, (*node).spoilt) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.value.spoilt() })
 }
 
 // keys are those of a map, in the order of the file.
@@ -321,9 +329,11 @@ func growNode(m *notes, n ast.Node) *node {
 			if item == nil {
 				item = growNode(m, v)
 			}
-			if item != nil {
-				out.items = append(out.items, item)
+			if item == nil {
+				out.lost = true
+				continue
 			}
+			out.items = append(out.items, item)
 		}
 		return out
 	case *ast.LiteralNode:
@@ -359,6 +369,7 @@ func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {
 	for _, v := range values {
 		key := growScalar(m, v.Key.GetToken())
 		if key.wrong {
+			out.lost = true
 			continue
 		}
 		if first := out.entry(key.text); first != nil {
@@ -373,9 +384,11 @@ func growMap(m *notes, at place, values []*ast.MappingValueNode) *node {
 		} else {
 			value = growNode(m, v.Value)
 		}
-		if value != nil {
-			out.entries = append(out.entries, entry{key: key.text, at: key.at, value: value})
+		if value == nil {
+			out.lost = true
+			continue
 		}
+		out.entries = append(out.entries, entry{key: key.text, at: key.at, value: value})
 	}
 	return out
 }

@@ -378,7 +378,7 @@ func (f *family) overlay(values []variant, names []string, overrides []override)
 			switch {
 			case e.key == "steps" && e.value.shape == mapping:
 				for _, s := range e.value.entries {
-					edit.patches = append(edit.patches, stepPatch{s.key, s.at, s.value})
+					edit.patches = append(edit.patches, stepPatch{s.key, s.at, patchable(s.value)})
 				}
 			case e.key != "steps" && slices.Contains(overlayKeys, e.key):
 				tree = tree.with(e.key, merge(tree.get(e.key), e.value))
