@@ -4,11 +4,16 @@ package supervisor
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"firedrill/nodes"
 	"firedrill/sim"
@@ -42,6 +47,11 @@ type output struct {
 	queue []Told // never longer than the limits above
 	over  bool   // nothing more comes
 
+	pipe    syscall.RawConn
+	reading sync.Mutex // held from a look at the pipe until what lay in it is taken; guards:
+	taken   int64      // bytes
+	ended   bool       // nobody can write any more
+
 	read chan struct{} // closed at the end of the output
 	sent chan struct{} // closed when all is told
 }
@@ -60,21 +70,62 @@ func newOutput(c *Config) *output {
 }
 
 // follow reads until nobody can write any more.
-func (o *output) follow(from *os.File) {
-	o.read = make(chan struct{})
+func (o *output) follow(from *os.File) error {
+	pipe, err := from.SyscallConn()
+	if err != nil {
+		return err
+	}
+	o.pipe, o.read = pipe, make(chan struct{})
 	go func() {
 		defer close(o.read)
 		defer from.Close()
 		piece := make([]byte, 64<<10)
-		for {
-			n, err := from.Read(piece)
-			o.add(o.clock(), piece[:n], &o.written)
-			if err != nil {
-				o.finish()
-				return
+		for o.lacks(math.MaxInt64) {
+			if err := pipe.Read(func(fd uintptr) bool { return o.swallow(int(fd), piece) }); err != nil {
+				break // Nobody else closes it.
 			}
 		}
+		o.reading.Lock()
+		o.ended = true
+		o.reading.Unlock()
+		o.finish()
 	}()
+	return nil
+}
+
+// swallow takes what lies in the pipe, and reports whether there was anything.
+func (o *output) swallow(fd int, piece []byte) bool {
+	o.reading.Lock()
+	defer o.reading.Unlock()
+	switch n, err := unix.Read(fd, piece); {
+	case errors.Is(err, unix.EAGAIN):
+		return false
+	case n > 0:
+		o.taken += int64(n)
+		o.add(o.clock(), piece[:n], &o.written)
+	case !errors.Is(err, unix.EINTR):
+		o.ended = true
+	}
+	return true
+}
+
+// catchUp returns when all that was written before is taken.
+func (o *output) catchUp() {
+	o.reading.Lock()
+	lies := 0
+	_ = o.pipe.Control(func(fd uintptr) { lies, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // Of a closed pipe all is taken.
+	until := o.taken + int64(lies)
+	o.reading.Unlock()
+	for o.lacks(until) {
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// lacks reports whether less than that is taken, and more may come.
+func (o *output) lacks(bytes int64) bool {
+	o.reading.Lock()
+	defer o.reading.Unlock()
+	return o.taken < bytes && !o.ended
 }
 
 // add takes a piece of output.

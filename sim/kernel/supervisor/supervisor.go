@@ -108,7 +108,9 @@ func (s *Supervisor) begin() (ended chan unix.WaitStatus, err error) {
 	}
 	s.mu.Unlock()
 	go s.reap()
-	s.out.follow(read)
+	if err := s.out.follow(read); err != nil {
+		return nil, err
+	}
 	go s.watch()
 	return ended, nil
 }
@@ -228,8 +230,11 @@ func StopSignal(p *nodes.Program) (unix.Signal, string) {
 	return unix.SignalNum("SIG" + name), name
 }
 
-// ready says that the program is ready.
-func (s *Supervisor) ready() { s.out.tell(nodes.Fact{Name: nodes.FactReady}) }
+// ready says that the program is ready, behind what it wrote before that.
+func (s *Supervisor) ready() {
+	s.out.catchUp()
+	s.out.tell(nodes.Fact{Name: nodes.FactReady})
+}
 
 // still reports whether the machine stands still.
 func (s *Supervisor) still() bool {
