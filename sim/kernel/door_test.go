@@ -19,6 +19,7 @@ import (
 
 	"firedrill/sim"
 	"firedrill/sim/kernel/door"
+	"firedrill/sim/kernel/supervisor"
 )
 
 // called is somebody at the door, whom the process outside has let in.
@@ -61,6 +62,7 @@ type request struct {
 	Command []string `json:"command,omitempty"`
 	Play    int      `json:"play"`
 	Machine string   `json:"machine"`
+	Log     bool     `json:"log,omitempty"`
 }
 
 type follow struct {
@@ -128,7 +130,7 @@ func (h *hall) order(machine string, command ...string) *ordered {
 	h.must(err)
 	defer null.Close()
 	o := &ordered{called: call(h.t), shown: make(chan struct{}), end: make(chan answer, 1)}
-	o.say(request{command, h.number, machine}, int(null.Fd()), int(write.Fd()), int(write.Fd()))
+	o.say(request{Command: command, Play: h.number, Machine: machine}, int(null.Fd()), int(write.Fd()), int(write.Fd()))
 	go func() {
 		defer close(o.shown)
 		_, _ = io.Copy(&o.said, read)
@@ -182,15 +184,6 @@ func (h *hall) answered(o *ordered) (a answer, said string) {
 	})
 	h.until("its last word", func() bool { return isClosed(o.shown) })
 	return a, o.said.String()
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // A command finds what is the machine's own, in whatever state that is.
@@ -419,6 +412,111 @@ func TestWhatIsUp(t *testing.T) {
 	const want = "one up beacon lan 10.0.0.1/24 lan 10.0.0.40/24 process\ntwo crashed beacon lan 10.0.0.2/24\nvisitor up  lan 10.0.0.100/24"
 	if strings.Join(have, "\n") != want {
 		t.Errorf("want\n%s\nhave\n%s", want, strings.Join(have, "\n"))
+	}
+}
+
+// readLog asks for the log of a machine.
+func (h *hall) readLog(machine string) (c *called, log *os.File, refusal string) {
+	h.t.Helper()
+	c = call(h.t)
+	c.say(request{Play: h.number, Machine: machine, Log: true})
+	var a answer
+	var err error
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		a, log, err = c.hear()
+	}()
+	h.until("the log", func() bool { return isClosed(heard) })
+	h.must(err)
+	if (log == nil) != (a.Error != "") || log == nil && a.Status != 2 {
+		h.t.Fatalf("want a log, or why there is none, have %+v", a)
+	}
+	h.t.Cleanup(func() { log.Close() })
+	return c, log, a.Error
+}
+
+// Whoever reads along sees what happens, when it has its place, and the end of it all. That they are slow, or read on when the world
+// is gone, or do something else with the log, nobody notices.
+func TestReadAlong(t *testing.T) {
+	h := newShop(t, script("echo up; while :; do sleep 0.01; done"))
+	h.must(h.AddMachine(sim.MachineSpec{Name: "spare", Off: true, Kind: programKind, Config: new(script("exit 3")),
+		Interfaces: []sim.Interface{{Segment: "lan", Address: prefix("10.0.0.9/24")}}}))
+	h.says("one", "up", 1)
+	c, log, _ := h.readLog("one")
+	asleep, late, _ := h.readLog("one")
+	_, none, _ := h.readLog("spare")
+	gone, _, _ := h.readLog("one")
+	h.must(gone.CloseWrite())
+	h.until("the end of who hangs up", func() bool { return isClosed(gone.over) })
+	if n, err := log.WriteAt([]byte("x"), 0); err == nil || log.Truncate(0) == nil {
+		t.Errorf("who reads along has written %d bytes", n)
+	}
+
+	var have []byte
+	r, open := supervisor.NewReader(log), make(chan struct{})
+	reads := func(want string) {
+		t.Helper()
+		h.until(fmt.Sprintf("%q in the log", want), func() bool {
+			text, err := r.Next(open)
+			h.must(err)
+			have = append(have, text...)
+			return bytes.HasSuffix(have, []byte(want))
+		})
+	}
+	reads("up\n")
+	for _, x := range []struct {
+		act  func(sim.Machine) bool
+		want string
+	}{{sim.Machine.Pause, " paused\n"}, {sim.Machine.Resume, " resumed\n"}, {sim.Machine.Crash, " killed (software crash)\n"},
+		{func(m sim.Machine) bool { return m.Restart(nil) }, "\nup\n"}} {
+		if !x.act(h.Machine("one")) {
+			t.Fatalf("no %q", x.want)
+		}
+		reads(x.want)
+	}
+	if isClosed(c.over) || isClosed(asleep.over) {
+		t.Error("it is over before the end")
+	}
+	h.must(h.Close())
+	for _, o := range []*called{c, asleep} {
+		if a, _, err := o.hear(); err != nil || !a.Done {
+			t.Errorf("in the end, have %+v, %v", a, err)
+		}
+	}
+	close(open)
+	want := h.Logs()["one"]
+	if !bytes.HasPrefix(want, have) || !bytes.Contains(want, []byte("signal: terminated\n")) {
+		t.Errorf("read along was\n%s\nand the log is\n%s", have, want)
+	}
+	for _, l := range []struct {
+		log  *os.File
+		want []byte
+	}{{log, want}, {late, want}, {none, nil}} {
+		if text, err := supervisor.NewReader(l.log).Next(open); err != nil || !bytes.Equal(text, l.want) {
+			t.Errorf("want\n%s, have %v\n%s", l.want, err, text)
+		}
+	}
+	if _, has := h.Logs()["spare"]; has {
+		t.Error("that somebody asked has made a log")
+	}
+}
+
+// What has no log says so, and who has one.
+func TestNoLog(t *testing.T) {
+	shop, nodes := newShop(t, script("exec sleep 100"), script("exec sleep 100")), newHall(t, "beacon")
+	for _, x := range []struct {
+		h             *hall
+		machine, want string
+	}{
+		{shop, "visitor", "visitor has no log: it runs no program; those that do are one, two"},
+		{shop, "three", `no machine "three"; the machines are visitor, one, two`},
+		{nodes, "beacon", "beacon has no log: it runs no program, and nor does any other machine of the play"},
+	} {
+		x.h.must(x.h.Run(x.h.Now() + time.Millisecond)) // It is up from then on.
+		if _, _, have := x.h.readLog(x.machine); have != x.want {
+			t.Errorf("of %s: want %s, have %s", x.machine, x.want, have)
+		}
 	}
 }
 

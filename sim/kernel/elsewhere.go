@@ -31,6 +31,9 @@ func Brought(int) *os.File { return nil }
 // Find knows of no program that a machine could have here.
 func Find(*nodes.Program, string) error { return errElsewhere }
 
+// CopyLog returns an error: no run is up here.
+func CopyLog(_, _ *os.File, _ <-chan struct{}, _ bool) error { return errElsewhere }
+
 // World implements sim.World as far as it can fail: all of that does. Nothing else of it may be called.
 type World struct {
 	sim.World

@@ -28,10 +28,11 @@ type entrance struct {
 	number int
 	asked  chan func() // called by Run, with the lock
 	gone   chan struct{}
+	told   chan struct{} // closed when the logs say no more
 }
 
 func newEntrance() entrance {
-	return entrance{asked: make(chan func()), gone: make(chan struct{})}
+	return entrance{asked: make(chan func()), gone: make(chan struct{}), told: make(chan struct{})}
 }
 
 // ask calls act as Run calls a timer, and reports whether it did. A world that nobody lets go on answers nobody.
@@ -101,7 +102,7 @@ func (l *lobby) Plays(tell func(door.Play, []*os.File) error) error {
 func (w *World) standing() (p door.Play, processes []*os.File) {
 	p = door.Play{Number: w.number, Title: w.Title, Seed: w.seed, At: w.Now(), Held: w.Held}
 	for _, m := range w.machines {
-		s := door.Standing{Name: m.Name(), State: m.State()}
+		s := door.Standing{Name: m.Name(), State: m.State(), Log: m.runsProgram()}
 		if m.Kind() != nil {
 			s.Kind = m.Kind().Name
 		}
@@ -133,44 +134,72 @@ func (p *process) open() (file *os.File, err error) {
 }
 
 // Admit implements door.House. The world of the machine waits for the visit when it is closed.
-func (l *lobby) Admit(play int, machine string, visit func(*door.Way)) error {
-	worlds := l.all()
-	n := slices.IndexFunc(worlds, func(w *World) bool { return w.number == play })
-	if n < 0 {
-		return errors.New("the play has ended")
-	}
-	w := worlds[n]
-	var refusal error
+func (l *lobby) Admit(play int, name string, visit func(*door.Way)) error {
 	over := make(chan struct{})
-	if !w.ask(func() {
-		way, err := w.way(machine)
-		if refusal = err; err != nil {
-			return
+	_, err := l.ask(play, name, func(m *machine) error {
+		way, err := m.way()
+		if err != nil {
+			return err
 		}
-		w.aside(func() {
+		m.w.aside(func() {
 			defer close(over)
 			visit(way)
 		})
-	}) {
-		return errors.New("the play has ended")
-	}
-	if refusal != nil {
-		return refusal
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	<-over
 	return nil
 }
 
-// way finds out how to get onto a machine. It is called with the lock.
-func (w *World) way(name string) (*door.Way, error) {
-	m := w.machine(name)
-	if m == nil {
-		var names []string
-		for _, o := range w.machines {
-			names = append(names, o.Name())
-		}
-		return nil, fmt.Errorf("no machine %q; the machines are %s", name, strings.Join(names, ", "))
+// Log implements door.House.
+func (l *lobby) Log(play int, name string) (log *os.File, over <-chan struct{}, err error) {
+	w, err := l.ask(play, name, func(m *machine) (err error) {
+		log, err = m.readable()
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
+	return log, w.told, nil
+}
+
+// ask calls act for a machine of a play, with the lock of its world, which it returns.
+func (l *lobby) ask(play int, name string, act func(*machine) error) (*World, error) {
+	worlds := l.all()
+	n := slices.IndexFunc(worlds, func(w *World) bool { return w.number == play })
+	if n < 0 {
+		return nil, errors.New("the play has ended")
+	}
+	w := worlds[n]
+	var refusal error
+	if !w.ask(func() {
+		var m *machine
+		if m, refusal = w.named(name); refusal == nil {
+			refusal = act(m)
+		}
+	}) {
+		return nil, errors.New("the play has ended")
+	}
+	return w, refusal
+}
+
+// named is the machine of a name. It is called with the lock.
+func (w *World) named(name string) (*machine, error) {
+	if m := w.machine(name); m != nil {
+		return m, nil
+	}
+	var names []string
+	for _, o := range w.machines {
+		names = append(names, o.Name())
+	}
+	return nil, fmt.Errorf("no machine %q; the machines are %s", name, strings.Join(names, ", "))
+}
+
+// way finds out how to get onto the machine. It is called with the lock.
+func (m *machine) way() (*door.Way, error) {
 	l := m.life
 	switch {
 	case !m.On():

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,14 +55,24 @@ func (w *World) mark(at time.Duration, machine string, f nodes.Fact) {
 	if what == "" || m == nil || !m.runsProgram() {
 		return
 	}
-	err := m.openLog()
-	if err == nil {
-		err = m.log.Mark(at, what, silences)
+	check := func(err error) {
+		if err != nil {
+			w.fail(fmt.Errorf("machine %s: %w", machine, err))
+		}
 	}
-	if err != nil {
-		w.fail(fmt.Errorf("machine %s: %w", machine, err))
+	if err := m.openLog(); err != nil {
+		check(err)
+		return
+	}
+	number, err := m.log.Mark(at, what, silences)
+	check(err)
+	if silences { // Whoever reads along waits for its place.
+		w.At(w.Now()+silence*time.Duration(w.scale), func() { check(m.log.Settle(number)) })
 	}
 }
+
+// silence is by when all has come, in real time, that a program said before it was silenced.
+const silence = time.Second
 
 // inLog is what a log says of a fact, "" if nothing, and whether the program is silent after it.
 func inLog(f nodes.Fact) (what string, silences bool) {
@@ -156,8 +167,62 @@ func (w *World) keepLogs() {
 		if err != nil {
 			text = append(text, err.Error()...)
 		}
-		w.logs[m.Name()] = text
+		if len(text) > 0 { // Whoever asked for the log of a machine that never was on has made one.
+			w.logs[m.Name()] = text
+		}
 		m.log.Close()
+	}
+	close(w.told)
+}
+
+// readable is the log of a machine, for somebody who reads along and can do nothing else. It is called with the lock.
+func (m *machine) readable() (*os.File, error) {
+	if !m.runsProgram() {
+		var names []string
+		for _, o := range m.w.machines {
+			if o.runsProgram() {
+				names = append(names, o.Name())
+			}
+		}
+		if len(names) == 0 {
+			return nil, fmt.Errorf("%s has no log: it runs no program, and nor does any other machine of the play", m.Name())
+		}
+		return nil, fmt.Errorf("%s has no log: it runs no program; those that do are %s", m.Name(), strings.Join(names, ", "))
+	}
+	if err := m.openLog(); err != nil {
+		return nil, err
+	}
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", m.log.File().Fd()))
+}
+
+// readAlong is how often the log of a run that is up is looked at, in ms.
+const readAlong = 100
+
+// CopyLog writes the log of a machine of a run that is up to a file, as far as it has come, and with follow until it is over.
+// Where nobody reads what is written any more, it ends with EPIPE. The run does not notice.
+func CopyLog(to, log *os.File, over <-chan struct{}, follow bool) error {
+	for r := supervisor.NewReader(log); ; {
+		last := !follow || isClosed(over) // What was written until then is read below.
+		text, err := r.Next(over)
+		if err != nil {
+			return err
+		}
+		if _, err := to.Write(text); err != nil || last {
+			return err
+		}
+		// Of a reader that goes while there is nothing to be read no write tells.
+		if gone, _ := unix.Poll([]unix.PollFd{{Fd: int32(to.Fd())}}, readAlong); gone > 0 {
+			return unix.EPIPE
+		}
+	}
+}
+
+func isClosed(over <-chan struct{}) bool {
+	select {
+	case <-over:
+		return true
+	default:
+		return false
 	}
 }
 

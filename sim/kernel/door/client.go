@@ -141,14 +141,11 @@ func processNumber(process *os.File) int {
 //
 // The run has to be this user's own or root's: files and terminal are handed over.
 func (r *Running) Exec(e *Errand) (status int, err error) {
-	c, user, _, err := dial(r.door)
+	c, err := r.enter("a command in it is that user's to run")
 	if err != nil {
-		return statusNot, fmt.Errorf("run %d: %w", r.Pid, err)
+		return statusNot, err
 	}
 	defer c.Close()
-	if !mayEnter(user, os.Geteuid(), room.EveryUser()) {
-		return statusNot, fmt.Errorf("run %d is that of user %d; a command in it is that user's to run", r.Pid, user)
-	}
 	t := ownTerminal(e)
 	defer t.close()
 	signals := make(chan os.Signal, 8)
@@ -161,6 +158,54 @@ func (r *Running) Exec(e *Errand) (status int, err error) {
 		return statusNot, fmt.Errorf("ask for the command: %w", err)
 	}
 	return r.await(c, t, signals)
+}
+
+// ReadLog opens the log of a machine of the run, and has it read. Over is closed when it says no more, since the play or the run
+// has ended. Until read returns the log outlives both.
+//
+// The run has to be this user's own or root's: somebody else could hand over anything.
+func (r *Running) ReadLog(play int, machine string, read func(log *os.File, over <-chan struct{}) error) error {
+	c, err := r.enter("a log of it is that user's to read")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(2 * Patience)) // Of a socket that is open.
+	if err := say(c, request{Log: true, Play: play, Machine: machine}); err != nil {
+		return fmt.Errorf("ask for the log: %w", err)
+	}
+	var a answer
+	files, err := hear(c, &a, 1)
+	defer closeAll(files)
+	switch {
+	case err != nil:
+		return fmt.Errorf("run %d does not answer: %w", r.Pid, err)
+	case a.Error != "":
+		return errors.New(a.Error)
+	case len(files) == 0:
+		return fmt.Errorf("run %d: want a log, have %+v", r.Pid, a)
+	}
+	_ = c.SetDeadline(time.Time{})
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		var last answer
+		_, _ = hear(c, &last, 0) // Whatever it is, nothing more comes.
+	}()
+	return read(files[0], over)
+}
+
+// enter goes in to have something handed over.
+func (r *Running) enter(why string) (*net.UnixConn, error) {
+	c, user, _, err := dial(r.door)
+	if err != nil {
+		return nil, fmt.Errorf("run %d: %w", r.Pid, err)
+	}
+	if !mayEnter(user, os.Geteuid(), room.EveryUser()) {
+		c.Close()
+		return nil, fmt.Errorf("run %d is that of user %d; %s", r.Pid, user, why)
+	}
+	return c, nil
 }
 
 // await waits for the end of the command.

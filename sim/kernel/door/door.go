@@ -23,7 +23,8 @@ import (
 //
 // Each message is one packet of JSON. Callers send a request, and with a command its standard files; the answer to a command
 // comes when it has ended, and until then signals go the other way. A command that is to have a terminal gets one of its
-// machine's, where it is known by its name; of that the caller is sent the other side.
+// machine's, where it is known by its name; of that the caller is sent the other side. A log is sent as a descriptor, which the
+// caller reads along without the run: that only tells when it is over.
 
 // doorPrefix is how the names of doors begin. The user and the process follow, and something that nobody can guess: a name that
 // could be foreseen could be taken by another user first.
@@ -37,7 +38,8 @@ const Patience = 5 * time.Second
 
 // request is what a caller says first.
 type request struct {
-	Command []string `json:"command,omitempty"` // to be run; empty: tell what is up
+	Command []string `json:"command,omitempty"` // to be run; empty: tell what is up, or
+	Log     bool     `json:"log,omitempty"`     // show the machine's log, until the caller hangs up
 	Play    int      `json:"play,omitempty"`
 	Machine string   `json:"machine,omitempty"`
 	// Terminal is the size of the one that the command is to have. Then of the files there is standard error alone, or none
@@ -63,12 +65,14 @@ type follow struct {
 }
 
 // answer is what a caller is told: a play, a machine of the play told before, with its process as a descriptor; or that a command
-// has a terminal, with the caller's side of it, and how it ended. An error ends it.
+// has a terminal, with the caller's side of it, and how it ended; or that there is a log, as a descriptor, and that it is over. An
+// error ends it.
 type answer struct {
 	Error    string    `json:"error,omitempty"`
 	Play     *Play     `json:"play,omitempty"`
 	Machine  *Standing `json:"machine,omitempty"`
 	Terminal bool      `json:"terminal,omitempty"`
+	Log      bool      `json:"log,omitempty"`
 	Done     bool      `json:"done,omitempty"`
 	Status   int       `json:"status,omitempty"` // of the command
 }
@@ -79,12 +83,12 @@ func Open() (theirs *os.File, err error) {
 	name := fmt.Sprintf("%s%d/%d/%s", doorPrefix, os.Geteuid(), os.Getpid(), rand.Text())
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: name, Net: "unixpacket"})
 	if err != nil {
-		return nil, fmt.Errorf("open a door for exec and ps: %w", err)
+		return nil, fmt.Errorf("open a door for exec, logs and ps: %w", err)
 	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		l.Close()
-		return nil, fmt.Errorf("open a door for exec and ps: %w", err)
+		return nil, fmt.Errorf("open a door for exec, logs and ps: %w", err)
 	}
 	ours, err := packets(fds[0])
 	if err != nil {

@@ -62,4 +62,7 @@ func TestBadRequests(t *testing.T) {
 type emptyHouse struct{}
 
 func (emptyHouse) Plays(func(Play, []*os.File) error) error { return nil }
-func (emptyHouse) Admit(int, string, func(*Way)) error      { return errors.New("nowhere") }
+func (emptyHouse) Log(int, string) (*os.File, <-chan struct{}, error) {
+	return nil, nil, errors.New("nowhere")
+}
+func (emptyHouse) Admit(int, string, func(*Way)) error { return errors.New("nowhere") }

@@ -20,6 +20,10 @@ type House interface {
 	// Admit finds the way onto a machine of a play and has the visit made. It returns when that is over, which the way's
 	// world waits for; or why there is no way.
 	Admit(play int, machine string, visit func(*Way)) error
+
+	// Log opens the log of a machine of a play, for somebody who reads along and can do nothing else; over is closed when it
+	// says no more, which nobody waits for. Or it returns why there is none.
+	Log(play int, machine string) (log *os.File, over <-chan struct{}, err error)
 }
 
 // Way is how a command gets onto a machine, and what it finds there.
@@ -79,15 +83,17 @@ func (s *Server) Serve(c *net.UnixConn) {
 		return
 	}
 	defer closeAll(files)
-	if len(r.Command) == 0 {
+	least, most := r.files()
+	switch {
+	case len(r.Command) == 0 && r.Log:
+		err = s.show(c, &r)
+	case len(r.Command) == 0:
 		if s.House.Plays(func(p Play, processes []*os.File) error { return tell(c, p, processes) }) == nil {
 			_ = say(c, answer{Done: true})
 		}
-		return
-	}
-	if least, most := r.files(); len(files) < least || len(files) > most {
+	case len(files) < least || len(files) > most:
 		err = fmt.Errorf("want from %d to %d files with the command, have %d", least, most, len(files))
-	} else {
+	default:
 		err = s.House.Admit(r.Play, r.Machine, func(w *Way) {
 			v := &visit{Way: w, c: c, files: files, again: s.Again}
 			v.run(&r)
@@ -96,6 +102,32 @@ func (s *Server) Serve(c *net.UnixConn) {
 	if err != nil {
 		_ = say(c, answer{Error: err.Error(), Status: statusNot})
 	}
+}
+
+// show lets a caller read a log, and says when it is over.
+func (s *Server) show(c *net.UnixConn, r *request) error {
+	log, over, err := s.House.Log(r.Play, r.Machine)
+	if err != nil {
+		return err
+	}
+	err = say(c, answer{Log: true}, int(log.Fd()))
+	log.Close()
+	if err != nil {
+		return nil // The caller is gone.
+	}
+	_ = c.SetDeadline(time.Time{}) // They may read for as long as they like.
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		var nothing any
+		_, _ = hear(c, &nothing, 0) // There is nothing to be said.
+	}()
+	select {
+	case <-over:
+		_ = say(c, answer{Done: true})
+	case <-gone:
+	}
+	return nil
 }
 
 // tell tells of a play and its machines.

@@ -1,6 +1,6 @@
-// Package door lets others on this system look into a run of the kernel world that is up, and run commands on its
-// machines: callers find the doors of runs, the process outside of a run's namespaces lets in those who may, and the one
-// inside answers for its house.
+// Package door lets others on this system look into a run of the kernel world that is up, run commands on its machines, and
+// read along in their logs: callers find the doors of runs, the process outside of a run's namespaces lets in those who may,
+// and the one inside answers for its house.
 package door
 
 import (
@@ -34,6 +34,7 @@ type Standing struct {
 	Name      string          `json:"name"`
 	State     sim.State       `json:"state"`
 	Kind      string          `json:"kind"` // "": it has no software of its own
+	Log       bool            `json:"log"`  // it has one
 	Addresses []sim.Interface `json:"addresses"`
 	Pid       int             `json:"pid"` // of the process that is its software, as the reader sees it; 0: there is none
 }

@@ -3,11 +3,10 @@
 package supervisor
 
 import (
-	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,24 +16,34 @@ import (
 // LogHalf is how much of a log is kept from its beginning, and as much from its end, in bytes.
 const LogHalf = 8 << 20
 
-// Log is what the programs of a machine wrote, one start after the other. It is a file in memory that the harness
-// and the machine's process share, so that it outlives every kill: eight bytes that count, the beginning, and a ring of
-// the end. What befell the machine is not in the file, since only one of two processes can write there: the harness
-// keeps it by its place.
+// Log is what the programs of a machine wrote, one start after the other, with what befell the machine. It is a file in
+// memory that the harness and the machine's process share, so that it outlives every kill, and in which whoever is given
+// it reads along. The machine's process writes what programs say: the beginning, and a ring of the end. The harness writes
+// the marks of what befell the machine, each with its place in the former. Neither waits for the other, nor for a Reader.
 type Log struct {
-	mu    sync.Mutex
-	file  *os.File
-	size  int64  // of all that was written
-	marks []mark // in their order
+	mu   sync.Mutex
+	file *os.File
+
+	size  int64 // of all that was written
+	ahead int64 // how far it may have come by now, or before it was killed: so much of the ring is no more
+
+	marks   int64 // their size
+	last    int64 // where among them the last one is
+	settled bool  // that one has its place, or there is none
 }
 
-// mark is what befell the machine, at a place in what was written; -1: behind all that is there when the next one comes.
-type mark struct {
-	place int64
-	line  string
-}
+// Where in the file what is. A word has eight bytes.
+const (
+	sizeWord  = 0
+	aheadWord = 8
+	marksWord = 16 // the size of the marks; its complement while they change
+	textAt    = 24
+	marksAt   = textAt + 2*LogHalf // of each its place, its length, and its line
+	markHead  = 16
+)
 
-const logHeader = 8
+// unsettled is the place of a mark that comes behind all that is written until the next one, or until it is settled.
+const unsettled = -1
 
 // NewLog makes an empty one.
 func NewLog() (*Log, error) {
@@ -42,25 +51,35 @@ func NewLog() (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
-	return &Log{file: os.NewFile(uintptr(fd), "log")}, nil
-}
-
-// OpenLog goes on with one that has been made, in another process.
-func OpenLog(f *os.File) (*Log, error) {
-	unix.CloseOnExec(int(f.Fd()))
-	l := &Log{file: f}
-	return l, l.count()
-}
-
-// count reads how much there is.
-func (l *Log) count() error {
-	var header [logHeader]byte
-	if n, err := l.file.ReadAt(header[:], 0); n == logHeader {
-		l.size = int64(binary.LittleEndian.Uint64(header[:]))
-	} else if n != 0 {
-		return fmt.Errorf("read the log: %w", err)
+	l := &Log{file: os.NewFile(uintptr(fd), "log"), settled: true}
+	if err := l.file.Truncate(marksAt); err != nil { // What is not written takes no memory.
+		l.Close()
+		return nil, fmt.Errorf("make a log: %w", err)
 	}
-	return nil
+	return l, nil
+}
+
+// OpenLog goes on with one that has been made, in the machine's process.
+func OpenLog(f *os.File) (l *Log, err error) {
+	unix.CloseOnExec(int(f.Fd()))
+	l = &Log{file: f}
+	if l.size, err = readWord(f, sizeWord); err == nil {
+		l.ahead, err = readWord(f, aheadWord)
+	}
+	return l, err
+}
+
+func readWord(f *os.File, at int64) (int64, error) {
+	var b [8]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return 0, fmt.Errorf("read the log: %w", err)
+	}
+	return int64(binary.LittleEndian.Uint64(b[:])), nil
+}
+
+func (l *Log) putWord(at, word int64) error {
+	_, err := l.file.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(word)), at)
+	return err
 }
 
 // write appends to the log. What cannot be written (there is no memory) is lost, as with any log.
@@ -74,11 +93,13 @@ func (l *Log) write(b []byte) {
 			at, room = LogHalf+in, LogHalf-in
 		}
 		n := min(int64(len(b)), room)
-		_, _ = l.file.WriteAt(b[:n], logHeader+at)
+		l.ahead = max(l.ahead, l.size+n)
+		_ = l.putWord(aheadWord, l.ahead) // First: a Reader may be where the ring is overwritten.
+		_, _ = l.file.WriteAt(b[:n], textAt+at)
 		l.size += n
+		_ = l.putWord(sizeWord, l.size)
 		b = b[n:]
 	}
-	_, _ = l.file.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(l.size)), 0)
 }
 
 // note writes a line of ours.
@@ -91,68 +112,72 @@ func noteLine(at time.Duration, text string) string {
 }
 
 // Mark notes, in the harness, what befell the machine. Where it silences the program, by an end or a pause, what is still
-// on its way comes before it: its place is behind all that is written until the next mark.
-func (l *Log) Mark(at time.Duration, what string, silences bool) error {
+// on its way comes before it: its place is behind all that is written until the next mark, or until it is settled by
+// its number.
+func (l *Log) Mark(at time.Duration, what string, silences bool) (number int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.count(); err != nil {
+	err = l.change(func(size int64) error {
+		if err := l.settle(size); err != nil {
+			return err
+		}
+		place := size
+		if silences {
+			place = unsettled
+		}
+		line := noteLine(at, what)
+		record := binary.LittleEndian.AppendUint64(nil, uint64(place))
+		record = binary.LittleEndian.AppendUint64(record, uint64(len(line)))
+		if _, err := l.file.WriteAt(append(record, line...), marksAt+l.marks); err != nil {
+			return fmt.Errorf("mark the log: %w", err)
+		}
+		l.last, l.settled = l.marks, !silences
+		l.marks += markHead + int64(len(line))
+		return nil
+	})
+	return l.last, err
+}
+
+// Settle gives a mark its place, unless there is one behind it: what it silenced says nothing more.
+func (l *Log) Settle(number int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled || number != l.last {
+		return nil
+	}
+	return l.change(l.settle)
+}
+
+// settle gives the last mark its place.
+func (l *Log) settle(size int64) error {
+	if l.settled {
+		return nil
+	}
+	l.settled = true
+	return l.putWord(marksAt+l.last, size)
+}
+
+// change changes the marks. A Reader that has seen none of it goes no further than the size, which is read after it is said that
+// they change: where it reads on, it sees them all.
+func (l *Log) change(act func(size int64) error) error {
+	if err := l.putWord(marksWord, ^l.marks); err != nil {
 		return err
 	}
-	l.settle()
-	place := l.size
-	if silences {
-		place = -1
+	size, err := readWord(l.file, sizeWord)
+	if err == nil {
+		err = act(size)
 	}
-	l.marks = append(l.marks, mark{place, noteLine(at, what)})
-	return nil
+	return errors.Join(err, l.putWord(marksWord, l.marks))
 }
 
-// settle gives the last mark its place: what it silenced says nothing more.
-func (l *Log) settle() {
-	if n := len(l.marks) - 1; n >= 0 && l.marks[n].place < 0 {
-		l.marks[n].place = l.size
-	}
-}
-
-// Text is what the log has, with the marks where they belong, and says how much is missing in the middle.
+// Text is what the log has, with the marks where they belong, and says how much is missing in the middle. It is for when
+// nobody writes any more.
 func (l *Log) Text() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.count(); err != nil {
-		return nil, err
-	}
-	l.settle()
-	all := make([]byte, min(l.size, 2*LogHalf))
-	if _, err := l.file.ReadAt(all, logHeader); err != nil {
-		return nil, fmt.Errorf("read the log: %w", err)
-	}
-	if l.size <= 2*LogHalf {
-		return marked(nil, all, 0, l.marks), nil
-	}
-	last := l.size - LogHalf // Where the ring begins.
-	left, _ := slices.BinarySearchFunc(l.marks, LogHalf+1, comparePlaces)
-	right, _ := slices.BinarySearchFunc(l.marks, last, comparePlaces)
-	gap := mark{LogHalf, fmt.Sprintf("=== %d bytes are left out here\n", last-LogHalf)}
-	text := marked(nil, all[:LogHalf], 0, append(l.marks[:left:left], gap))
-	text = marked(text, nil, last, l.marks[left:right])
-	ring, begin := all[LogHalf:], l.size%LogHalf
-	return marked(text, slices.Concat(ring[begin:], ring[:begin]), last, l.marks[right:]), nil
-}
-
-func comparePlaces(m mark, place int64) int { return cmp.Compare(m.place, place) }
-
-// marked appends a piece of what was written, which begins at a place, with its marks. Each is a line of its own. Marks of
-// what is not there come first.
-func marked(text, piece []byte, from int64, marks []mark) []byte {
-	for _, m := range marks {
-		n := max(0, m.place-from)
-		text, piece, from = append(text, piece[:n]...), piece[n:], from+n
-		if len(text) > 0 && text[len(text)-1] != '\n' {
-			text = append(text, '\n')
-		}
-		text = append(text, m.line...)
-	}
-	return append(text, piece...)
+	over := make(chan struct{})
+	close(over)
+	return NewReader(l.file).Next(over)
 }
 
 // File is what another process needs to go on with the log.

@@ -83,7 +83,7 @@ func TestMarks(t *testing.T) {
 			for i, step := range x.steps {
 				again, err := OpenLog(l.file) // In another process, where no mark is known.
 				if err == nil && step.mark != "" {
-					err = l.Mark(time.Duration(i)*s+s/2, step.mark, step.silences)
+					_, err = l.Mark(time.Duration(i)*s+s/2, step.mark, step.silences)
 				}
 				if err != nil {
 					t.Fatal(err)
