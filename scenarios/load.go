@@ -74,6 +74,9 @@ func LoadFS(fsys fs.FS, dir string, cat *Catalogue) ([]*File, error) {
 		}
 		return nil
 	})
+	if at := new(fs.PathError); errors.As(err, &at) {
+		at.Path = filepath.Join(dir, filepath.FromSlash(at.Path)) // As its reader names it.
+	}
 	if err != nil {
 		wrong = append(wrong, err)
 	} else if !found {

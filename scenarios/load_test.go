@@ -131,6 +131,18 @@ func TestLoadDir(t *testing.T) {
 	}
 }
 
+// What cannot be read is told as its reader named it, not as it is called inside.
+func TestLoadDirSaysWhatCannotBeRead(t *testing.T) {
+	dir := write(t, map[string]string{"x/small.yaml": small})
+	at := filepath.Join(dir, "x", "lost.yaml")
+	if err := os.Symlink("nowhere", at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadDir(dir, testCatalogue()); err == nil || !strings.Contains(err.Error(), " "+at+": ") {
+		t.Errorf("want %s told, have %v", at, err)
+	}
+}
+
 // A pipe is not waited for.
 func TestLoadFSWithAPipe(t *testing.T) {
 	files, err := LoadFS(fstest.MapFS{"a.yaml": {Mode: fs.ModeNamedPipe | 0o644}, "small.yaml": {Data: []byte(small)}}, "drills", testCatalogue())
