@@ -93,7 +93,10 @@ func spawn(args []string, with ...*os.File) (status int, err error) {
 		Setpgid:                    true, // The terminal's interrupt comes here, and goes on from here once.
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	signal.Notify(signals, os.Interrupt, unix.SIGTERM, unix.SIGQUIT)
+	if !signal.Ignored(unix.SIGHUP) { // As nohup has it, and the tree with it.
+		signal.Notify(signals, unix.SIGHUP)
+	}
 	if err := c.Start(); err != nil {
 		return 0, fmt.Errorf("start a tree of namespaces: %w%s", err, advice(err, "/proc/sys"))
 	}
