@@ -261,15 +261,21 @@ func firstClause(s string) string {
 	return s
 }
 
-var fine = regexp.MustCompile(`(?:[0-9]+[hm])*[0-9]+\.[0-9]+s\b`)
+var fine = regexp.MustCompile(`(?:[0-9]+[hm])*[0-9]+\.[0-9]+m?s\b`)
 
 // readable shortens the times in a sentence to what a headline needs.
 func readable(s string) string { return shorten(s, about) }
 
-// evident cuts the times in a line of evidence off after the millisecond, as Moment.clock does. The files for
-// programs have all of them.
+// evident cuts the times in a line of evidence off after the millisecond, as Moment.clock does, and those below 100 ms after the
+// third digit. The files for programs have all of them.
 func evident(s string) string {
-	return shorten(s, func(d time.Duration) time.Duration { return d.Truncate(time.Millisecond) })
+	return shorten(s, func(d time.Duration) time.Duration {
+		digit := time.Millisecond
+		for d < 100*digit && digit > time.Microsecond {
+			digit /= 10
+		}
+		return d.Truncate(digit)
+	})
 }
 
 // shorten replaces the times in a sentence by rounder ones.

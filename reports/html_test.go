@@ -290,7 +290,8 @@ func TestEvidenceIsReadToTheMillisecond(t *testing.T) {
 	for s, want := range map[string]string{
 		"cut from 3m21.033554056s to 1h3m21.9999s": "cut from 3m21.033s to 1h3m21.999s",
 		"10.000s, 1.5s and 2.125s stay":            "10.000s, 1.5s and 2.125s stay",
-		"so do 400us, 1.234567ms, v1.23456 and 5s": "so do 400us, 1.234567ms, v1.23456 and 5s",
+		"so do 400us, 123.4us, v1.23456 and 5s":    "so do 400us, 123.4us, v1.23456 and 5s",
+		"502.476859ms, 10.0007ms and 1.234567ms":   "502ms, 10ms and 1.23ms",
 		"99999999h9999999999.12345s is no time":    "99999999h9999999999.12345s is no time",
 	} {
 		if have := evident(s); have != want {

@@ -120,7 +120,7 @@ func TestTextReport(t *testing.T) {
 	for _, s := range all {
 		text.Failed(s, func(f *Failure) string { return "firedrill run " + f.Case + " --seed 4" })
 	}
-	text.Total(all, 0, 2300*time.Millisecond, false)
+	text.Total(all, Batch{Took: 2300 * time.Millisecond})
 	if err := text.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +159,35 @@ func TestDoubtIsTheFirstThingTold(t *testing.T) {
 	j.Add(o, "again")
 	if cases, _ := readJUnit(t, j); cases["cable world"] != "error" {
 		t.Errorf("JUnit: have %v", cases)
+	}
+}
+
+// The last line of a large batch with every verdict fits a terminal, and says what was not played.
+func TestTotalOfAllSorts(t *testing.T) {
+	all := make([]*Summary, 47)
+	for i := range all {
+		all[i] = &Summary{Plays: 1000, Verdicts: map[expect.Verdict]int{}}
+		for _, v := range verdicts {
+			all[i].Verdicts[v] = 200
+		}
+	}
+	const counted = "9400 violation, 9400 inconclusive, 9400 vacuous, 9400 hazard, 9400 pass"
+	for _, test := range []struct {
+		all  []*Summary
+		how  Batch
+		want string
+	}{
+		{all, Batch{Took: 26400 * time.Millisecond, Skipped: 3},
+			"47 scenarios, 47000 plays in 26.4s, 3 cases skipped:\n  " + counted},
+		{all[:1], Batch{Interrupted: true}, "1 scenario, 1000 plays in 0.0s, interrupted:\n  " + strings.ReplaceAll(counted, "9400", "200")},
+		{nil, Batch{Unplayed: 1e6}, "0 scenarios, 0 plays in 0.0s, 1000000 not played"},
+	} {
+		var b bytes.Buffer
+		text := NewText(&b, false)
+		text.Total(test.all, test.how)
+		if err := text.Flush(); err != nil || b.String() != "\n"+test.want+"\n" {
+			t.Errorf("%v\nwant %s\nhave %s", err, test.want, b.String())
+		}
 	}
 }
 

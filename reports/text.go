@@ -411,9 +411,16 @@ func seedList(seeds []uint64) string {
 // Skipped writes the line of what is not played.
 func (t *Text) Skipped(line string) { t.wrapped("", line) }
 
-// Total writes the last line: what all scenarios came to, how many cases were skipped, the time that it took in life, and whether
-// it was cut short.
-func (t *Text) Total(all []*Summary, skipped int, took time.Duration, interrupted bool) {
+// Batch is how a batch went, beside what its plays came to.
+type Batch struct {
+	Took        time.Duration // in life
+	Interrupted bool          // by its user
+	Unplayed    float64       // plays that an error has kept it from
+	Skipped     int           // cases
+}
+
+// Total writes the last line: what all scenarios came to, and how the batch went.
+func (t *Text) Total(all []*Summary, b Batch) {
 	fmt.Fprintln(t.out)
 	tally, plays := map[expect.Verdict]int{}, 0
 	for _, s := range all {
@@ -423,18 +430,24 @@ func (t *Text) Total(all []*Summary, skipped int, took time.Duration, interrupte
 		}
 	}
 	worst := (&Summary{Verdicts: tally}).worst()
-	end := ""
-	if interrupted {
-		end = ", interrupted"
+	line := fmt.Sprintf("%s, %s in %.1fs", number(len(all), "scenario"), number(plays, "play"), b.Took.Seconds())
+	if b.Interrupted {
+		line += ", interrupted"
 	}
-	if skipped > 0 {
-		end += ", " + number(skipped, "case") + " skipped"
+	if b.Unplayed > 0 {
+		line += fmt.Sprintf(", %.0f not played", b.Unplayed)
 	}
-	fmt.Fprintf(t.out, "%s, %s in %.1fs%s", number(len(all), "scenario"), number(plays, "play"), took.Seconds(), end)
+	if b.Skipped > 0 {
+		line += ", " + number(b.Skipped, "case") + " skipped"
+	}
 	if plays > 0 {
-		fmt.Fprintf(t.out, ": %s", t.paint(worst, counts(tally, plays)))
+		ended, between := counts(tally, plays), " "
+		if len(line)+len(": ")+len(ended) > width {
+			between = "\n  "
+		}
+		line += ":" + between + t.paint(worst, ended)
 	}
-	fmt.Fprintln(t.out)
+	fmt.Fprintln(t.out, line)
 }
 
 func number(n int, what string) string {
@@ -444,14 +457,21 @@ func number(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// wrapped writes a line below an indent, broken at spaces; what follows a break is indented by two more.
+// wrapped writes a line below an indent.
 func (t *Text) wrapped(indent, line string) {
+	for _, line := range Fold(indent, line) {
+		fmt.Fprintln(t.out, line)
+	}
+}
+
+// Fold is a line below an indent, broken at spaces so that it fits a terminal; what follows a break is indented by two more.
+func Fold(indent, line string) []string {
+	var lines []string
 	lead, rest := indent, strings.TrimRight(line, " ")
 	for {
 		room := max(20, width-len(lead))
 		if len([]rune(rest)) <= room {
-			fmt.Fprintf(t.out, "%s%s\n", lead, rest)
-			return
+			return append(lines, lead+rest)
 		}
 		runes := []rune(rest)
 		cut := room
@@ -463,10 +483,10 @@ func (t *Text) wrapped(indent, line string) {
 				cut++
 			}
 		}
-		fmt.Fprintf(t.out, "%s%s\n", lead, strings.TrimRight(string(runes[:cut]), " "))
+		lines = append(lines, lead+strings.TrimRight(string(runes[:cut]), " "))
 		rest = strings.TrimLeft(string(runes[cut:]), " ")
 		if rest == "" {
-			return
+			return lines
 		}
 		lead = indent + "  "
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"firedrill/nodes"
 	"firedrill/reports"
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
@@ -54,7 +53,7 @@ to eight times in all.
 
 Exit status: 0 they agree, 1 they do not, 2 bad arguments or scenario,
 3 the kernel world could not be believed, 4 a fault of firedrill itself,
-130 interrupted.`,
+129 its terminal was closed, 130 interrupted.`,
 		Example: `  firedrill compare                            all that ships for both worlds
   firedrill compare heartbeat-cut/long
   firedrill compare mine.yaml --plays 10 --json`,
@@ -109,7 +108,7 @@ func (o *comparing) run(c *cobra.Command, args []string) error {
 	err = r.play(ctx)
 	interrupted := errors.Is(err, context.Canceled)
 	if interrupted {
-		err = &exit{statusInterrupted, nil}
+		err = context.Cause(ctx)
 	}
 	if err = errors.Join(err, r.finish(interrupted)); err == nil && r.status() != statusPass {
 		err = &exit{r.status(), nil}
@@ -155,11 +154,7 @@ func hindrance(c *scenarios.Case) string {
 			return fmt.Sprintf("%s is a program, which only a real kernel can run", m.Name)
 		}
 	}
-	text := fmt.Sprintf("%s is played in the %s world alone; add `world: [virtual, kernel]`", c.Name, c.Worlds[0])
-	if s.World == scenarios.WorldVirtual && s.TimeScale == 1 {
-		text += fmt.Sprintf(", and a time_scale: a play would take %s of real time", nodes.FormatDuration(s.Stop+s.Settle))
-	}
-	return text
+	return fmt.Sprintf("%s is played in the %s world alone; add `world: [virtual, kernel]`%s", c.Name, c.Worlds[0], timeScale(s))
 }
 
 // comparisons compares cases, and tells of each as soon as it is decided.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"firedrill/reports"
 )
 
 func newList() *cobra.Command {
@@ -47,22 +49,22 @@ func (s selection) print(out *bufio.Writer, cases bool) {
 	}
 }
 
-// fill writes a text in lines of at most 80 columns, indented by four.
+// fill writes a text of a file in lines that fit a terminal, indented by four.
 func fill(out *bufio.Writer, text string) {
-	line := "   "
-	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > 80 && strings.TrimSpace(line) != "" {
-			fmt.Fprintln(out, line)
-			line = "   "
-		}
-		line += " " + word
+	const indent = 4
+	for _, line := range wrap(printable(text), terminalColumns-indent) {
+		fmt.Fprintf(out, "%*s%s\n", indent, "", line)
 	}
-	fmt.Fprintln(out, line)
+}
+
+// printable is a text of a file in one line, as it may be shown.
+func printable(text string) string {
+	return reports.Printable(strings.Join(strings.Fields(text), " "))
 }
 
 // firstSentence is as much of a comment as a menu has room for.
 func firstSentence(doc string) string {
-	doc = strings.Join(strings.Fields(doc), " ")
+	doc = printable(doc)
 	if sentence, _, found := strings.Cut(doc, ". "); found {
 		return sentence
 	}

@@ -25,6 +25,7 @@ const (
 	statusUsage       = 2   // bad arguments, a mistake in a scenario, a folder that cannot be written
 	statusUnclear     = 3   // vacuous or inconclusive
 	statusFault       = 4   // a fault of firedrill itself, or of the machine that it runs on
+	statusHungUp      = 129 // its terminal was closed; what was finished is written
 	statusInterrupted = 130 // interrupted; what was finished is written
 )
 
@@ -89,7 +90,8 @@ acknowledged write lost beyond what is promised, back in service in time.
 
 Exit status: 0 passed or showed the expected hazards, 1 failed, 2 bad arguments
 or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
-130 interrupted, 141 nobody read what it had to say, as behind | head -1.`,
+129 its terminal was closed, 130 interrupted, 141 nobody read what it had to
+say, as behind | head -1.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -106,8 +108,10 @@ or scenario, 3 vacuous or inconclusive, 4 a fault of firedrill itself,
 			return fmt.Errorf("no command %q; the commands are %s", args[0], choices(args[0], names))
 		},
 	}
-	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(), newVersion())
+	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(),
+		newVersion())
 	root.AddCommand(newTopics()...)
+	root.SetHelpCommand(newHelp())
 	return root
 }
 

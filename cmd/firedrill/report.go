@@ -43,13 +43,10 @@ func report(c *cobra.Command, dirs []string, out string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	for _, line := range leftOut.Lines {
-		_, err = fmt.Fprintf(c.ErrOrStderr(), "firedrill: left out: %s\n", reports.Printable(line))
+		remark(c.ErrOrStderr(), "left out: %s", line)
 	}
 	if leftOut.More > 0 {
-		_, err = fmt.Fprintf(c.ErrOrStderr(), "firedrill: left out: %d more\n", leftOut.More)
-	}
-	if err != nil {
-		return err
+		remark(c.ErrOrStderr(), "left out: %d more", leftOut.More)
 	}
 	if err := reports.WriteReport(out, all); err != nil {
 		return &exit{statusUsage, fmt.Errorf("report: %w", err)}

@@ -123,9 +123,7 @@ func (r *results) take(result scenarios.Result) error {
 		g.summary.AddRange(result.Case.Name, j)
 		g.folder.AddRange(result.Case.Name, j)
 		if r.text == nil { // There is no play in whose line it could stand.
-			_, err := fmt.Fprintf(r.stderr, "firedrill: %s, all seeds: %s: %s\n",
-				result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
-			printed = errors.Join(printed, err)
+			remark(r.stderr, "%s, all seeds: %s: %s", result.Case.Name, j.Text, strings.Join(j.Evidence, "; "))
 		}
 	}
 	r.bar.step(o.Verdict)
@@ -160,9 +158,10 @@ func (r *results) tell(g *group) error {
 }
 
 // finish closes the folders and prints what is left to print: scenarios that were not played to the
-// end, failures, the total.
+// end, failures, the total. An interrupted batch has left out plays as it was told to; any other says how many.
 func (r *results) finish(interrupted bool) error {
 	r.bar.clear()
+	how := reports.Batch{Interrupted: interrupted, Skipped: r.skipped}
 	var wrong []error
 	var played []*reports.Summary
 	for _, g := range r.order {
@@ -175,13 +174,19 @@ func (r *results) finish(interrupted bool) error {
 		if g.summary.Plays > 0 {
 			played = append(played, &g.summary)
 		}
+		if !interrupted {
+			how.Unplayed += g.plays - float64(g.summary.Plays)
+		}
 	}
 	if r.text != nil {
 		for _, g := range r.order {
 			r.text.Failed(&g.summary, g.again)
 		}
-		r.text.Total(played, r.skipped, time.Since(r.begin), interrupted)
+		how.Took = time.Since(r.begin)
+		r.text.Total(played, how)
 		wrong = append(wrong, unwritten(r.text.Flush()))
+	} else if out, is := r.stdout.(*printed); how.Unplayed > 0 && !(is && out.unread.Load()) {
+		wrong = append(wrong, fmt.Errorf("%.0f plays were not played", how.Unplayed))
 	}
 	wrong = append(wrong, r.exports.end())
 	return errors.Join(wrong...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ TIME is a link to the newest.`,
 	f.StringVar(&o.world, "world", scenarios.WorldVirtual, "the `WORLD`, virtual or kernel")
 	f.StringVar(&o.seed, "seed", "", "play this seed instead of the scenario's own `N`")
 	f.StringVar(&o.seeds, "seeds", "", "play these seeds instead, both ends included: `A..B`")
-	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "play so many at once: `N`")
+	f.IntVar(&o.jobs, "jobs", 0, "play `N` at once (default: 1 per CPU; kernel world: 1)")
 	f.StringVar(&o.out, "out", "", "write results to `DIR`/SCENARIO, without a TIME")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per play, and nothing else")
 	f.BoolVar(&o.hold, "hold", false, "keep all up near the end, until Enter or Ctrl-C")
@@ -84,10 +85,10 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.jobs < 1 {
+	if o.jobs < 1 && c.Flags().Changed("jobs") {
 		return fmt.Errorf("--jobs: want at least 1, have %d", o.jobs)
 	}
-	if err := o.chooseWorld(c); err != nil {
+	if err := o.chooseWorld(); err != nil {
 		return err
 	}
 	selections, err := resolve(args)
@@ -99,7 +100,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if len(skipped) > 0 {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "firedrill: not for the %s world, left out: %s\n", o.world, strings.Join(skipped, ", "))
+		remark(c.ErrOrStderr(), "not for the %s world, left out: %s", o.world, strings.Join(skipped, ", "))
 	}
 	var skips []*skip
 	if o.world == scenarios.WorldKernel {
@@ -139,7 +140,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	err = batch.Play(ctx, scenarios.Turns(r.cases(), seeds), r.take)
 	interrupted := errors.Is(err, context.Canceled)
 	if interrupted {
-		err = &exit{statusInterrupted, nil}
+		err = context.Cause(ctx)
 	}
 	if err = errors.Join(err, r.finish(interrupted)); err == nil && r.status() != statusPass {
 		err = &exit{r.status(), nil}
@@ -149,17 +150,16 @@ func (o *options) run(c *cobra.Command, args []string) error {
 
 // chooseWorld makes the process one that can play in the world. For the kernel world it starts the command again, inside of
 // namespaces, and does not return out here.
-func (o *options) chooseWorld(c *cobra.Command) error {
+func (o *options) chooseWorld() error {
 	switch o.world {
 	case scenarios.WorldVirtual:
 		if o.hold {
 			return errNothingToHold
 		}
+		o.jobs = cmp.Or(o.jobs, runtime.NumCPU())
 		return nil
 	case scenarios.WorldKernel:
-		if !c.Flags().Changed("jobs") {
-			o.jobs = 1 // Side by side, plays would make each other late.
-		}
+		o.jobs = cmp.Or(o.jobs, 1) // Side by side, plays would make each other late.
 		return o.enter()
 	}
 	return fmt.Errorf("--world: want %s, have %q", strings.Join(scenarios.Worlds, " or "), o.world)
@@ -232,35 +232,40 @@ func parseSeed(text string) (uint64, error) {
 const twin = 100 * time.Millisecond
 
 // interruptible returns a context that ends with the first interrupt, unless one of instead says that this has ended something
-// else; the second one ends the process at once.
+// else; the second one ends the process at once. It ends as well when the terminal is closed, whatever else there is to end:
+// nobody is there any more. The cause of the context's end has the exit status.
 func interruptible(parent context.Context, stderr io.Writer, instead ...func() bool) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // As nohup has it.
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
-		select {
-		case <-signals:
-			if slices.ContainsFunc(instead, func(ends func() bool) bool { return ends() }) {
-				break
-			}
-			line := ""
-			if isTerminal(stderr) {
-				line = "\n" // The terminal has shown ^C, perhaps behind the progress.
-			}
-			_, _ = fmt.Fprintln(stderr, line+"firedrill: interrupted; writing what is finished. Once more to end at once.")
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-		first := time.Now()
-		for range signals {
-			if time.Since(first) > twin {
+		var first time.Time // of the interrupts
+		for s := range signals {
+			switch {
+			case s == syscall.SIGHUP:
+				remark(stderr, "hung up; writing what is finished")
+				cancel(&exit{statusHungUp, nil})
+			case first.IsZero():
+				first = time.Now()
+				if slices.ContainsFunc(instead, func(ends func() bool) bool { return ends() }) {
+					break
+				}
+				if isTerminal(stderr) {
+					_, _ = fmt.Fprintln(stderr) // It has shown ^C, perhaps behind the progress.
+				}
+				remark(stderr, "interrupted; writing what is finished. Once more to end at once.")
+				cancel(&exit{statusInterrupted, nil})
+			case time.Since(first) > twin:
 				os.Exit(statusInterrupted)
 			}
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
-		cancel()
+		close(signals)
+		cancel(nil)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"firedrill/nodes"
 	"firedrill/scenarios"
 	"firedrill/scenarios/library"
 )
@@ -195,13 +196,35 @@ func fit(list []selection, world string) (kept []selection, skipped []string, er
 			s.cases = here
 			kept = append(kept, s)
 		case s.named:
-			wrong = append(wrong, fmt.Errorf("%s is not played in the %s world; try --world %s", s.target, world, s.cases[0].Worlds[0]))
+			wrong = append(wrong, fmt.Errorf("%s is not played in the %s world; %s", s.target, world, wayOn(s)))
 		default:
 			skipped = append(skipped, s.file.Name)
 		}
 	}
 	if len(kept) == 0 && len(wrong) == 0 && len(list) > 0 {
-		wrong = append(wrong, fmt.Errorf("none of these is played in the %s world: %s", world, strings.Join(skipped, ", ")))
+		wrong = append(wrong, fmt.Errorf("none of these is played in the %s world: %s; try --world %s", world,
+			strings.Join(skipped, ", "), list[0].cases[0].Worlds[0]))
 	}
 	return kept, skipped, errors.Join(wrong...)
+}
+
+// wayOn says how a scenario that is not for a world is played: in its own, or in that one too, where its file is the user's and
+// says so.
+func wayOn(s selection) string {
+	c := s.cases[0]
+	text := "try --world " + c.Worlds[0]
+	drawn, err := c.Scenario(c.Seeds.First)
+	if err != nil || s.target == s.file.Name || len(drawn.Programs()) > 0 {
+		return text
+	}
+	return text + ", or let it say `world: [virtual, kernel]`" + timeScale(drawn)
+}
+
+// timeScale is advice for a scenario of the virtual world that is to be played on real kernels, where a play takes its time; "":
+// it has a scale already.
+func timeScale(s *scenarios.Scenario) string {
+	if s.World != scenarios.WorldVirtual || s.TimeScale != 1 {
+		return ""
+	}
+	return fmt.Sprintf(", and a time_scale: a play would take %s of real time", nodes.FormatDuration(s.Stop+s.Settle))
 }
