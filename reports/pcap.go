@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bufio"
-	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -61,20 +60,37 @@ func (c *Capture) open(segment string) (*captureFile, error) {
 	return f, err
 }
 
-// Close ends the files. One that could not be written whole is not there.
+// Close ends the files. One that could not be written whole is not there. The error is the first: on a disk that is full, all
+// that comes after it says the same.
 func (c *Capture) Close() error {
-	all := c.err
+	first := c.err
 	for _, f := range c.order {
-		var err error
-		if f.pcap != nil {
-			err = errors.Join(f.pcap.Flush(), f.buffer.Flush())
+		if err := f.end(c.err == nil); first == nil {
+			first = err
 		}
-		if err = errors.Join(err, f.file.Close()); err == nil && c.err == nil {
-			err = os.Rename(f.name+".new", f.name)
-		} else {
-			_ = os.Remove(f.name + ".new") // The first error is the one to tell.
-		}
-		all = errors.Join(all, err)
 	}
-	return all
+	return first
+}
+
+// end closes the file, and puts it in its place if it is whole and to be kept.
+func (f *captureFile) end(keep bool) error {
+	err := f.flush()
+	if closed := f.file.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && keep {
+		return os.Rename(f.name+".new", f.name)
+	}
+	_ = os.Remove(f.name + ".new") // The first error is the one to tell.
+	return err
+}
+
+func (f *captureFile) flush() error {
+	if f.pcap == nil {
+		return nil // Not even its head could be written.
+	}
+	if err := f.pcap.Flush(); err != nil {
+		return err
+	}
+	return f.buffer.Flush()
 }
