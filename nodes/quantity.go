@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -100,7 +101,10 @@ func (Rate) Notation() Notation {
 	return Notation{"RATE", "5/s", `\+?[0-9]+/` + unitNames(durationUnits[rateUnit:])}
 }
 
-// ParseDuration reads `50us`, `59.9s`, `1h30m`, `8d`; offsets may be negative.
+// longest is how long a duration may be: sums of two or three are times still.
+const longest = 36_500 * 24 * time.Hour
+
+// ParseDuration reads `50us`, `59.9s`, `1h30m`, `8d`, up to 100 years; offsets may be negative.
 func ParseDuration(s string) (time.Duration, error) {
 	rest, negative := strings.CutPrefix(s, "-")
 	var sum time.Duration
@@ -116,13 +120,13 @@ func ParseDuration(s string) (time.Duration, error) {
 		}
 		value, err := scaled(rest[:n], rest[n:m], durationUnits)
 		u := lookUp(durationUnits, rest[n:m])
+		if errors.Is(err, strconv.ErrRange) || err == nil && value > int64(longest-sum) {
+			return 0, fmt.Errorf("want a duration of at most 36500d, have %q", s)
+		}
 		if err != nil || u >= last {
 			return 0, fmt.Errorf("want a duration such as 250ms, 59.9s or 1h30m, have %q", s)
 		}
 		last, sum, rest = u, sum+time.Duration(value), rest[m:]
-		if sum < 0 {
-			return 0, fmt.Errorf("want a duration of at most 292 years, have %q", s)
-		}
 	}
 	if last == math.MaxInt64 {
 		return 0, fmt.Errorf("want a duration such as 250ms, 59.9s or 1h30m, have %q", s)
@@ -175,6 +179,9 @@ func decimal(n, unit int64) string {
 // UnmarshalText reads a size such as 64KiB.
 func (s *Size) UnmarshalText(text []byte) error {
 	n, err := parseUnits(string(text), sizeUnits)
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("want a size of at most 9223372TB, have %q", text)
+	}
 	if err != nil || n < 0 {
 		return fmt.Errorf("want a size such as 4096B, 64KiB or 4TB, have %q", text)
 	}
@@ -190,7 +197,12 @@ func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // UnmarshalText reads a bandwidth such as 100mbit.
 func (b *Bandwidth) UnmarshalText(text []byte) error {
 	n, err := parseUnits(string(text), bandwidthUnits)
-	if err != nil || n <= 0 {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("want a bandwidth of at most 9223372036gbit, have %q", text)
+	case err == nil && n == 0:
+		return fmt.Errorf("want a bandwidth above 0bit, have %q", text)
+	case err != nil:
 		return fmt.Errorf("want a bandwidth such as 100mbit or 20MB/s, have %q", text)
 	}
 	*b = Bandwidth(n)
@@ -206,7 +218,10 @@ func (b Bandwidth) MarshalText() ([]byte, error) { return []byte(b.String()), ni
 func (s *Share) UnmarshalText(text []byte) error {
 	number, found := strings.CutSuffix(string(text), "%")
 	n, err := scaled(number, "%", []unit{{"%", 10_000}})
-	if !found || err != nil || n < 0 || n > int64(ShareAll) {
+	if found && errors.Is(err, errFine) {
+		return fmt.Errorf("want a share in steps of 0.0001%%, have %q", text)
+	}
+	if !found || err != nil || n > int64(ShareAll) {
 		return fmt.Errorf("want a share from 0%% to 100%%, have %q", text)
 	}
 	*s = Share(n)
@@ -239,7 +254,11 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	number, per, found := strings.Cut(string(text), "/")
 	n, err := strconv.ParseInt(number, 10, 32)
 	i := lookUp(durationUnits, per)
-	if !found || err != nil || n <= 0 || i == math.MaxInt64 || i < rateUnit {
+	known := found && i != math.MaxInt64 && i >= rateUnit
+	if known && (errors.Is(err, strconv.ErrRange) || err == nil && n <= 0) {
+		return fmt.Errorf("want a rate from 1/%s to %d/%s, have %q", per, math.MaxInt32, per, text)
+	}
+	if !known || err != nil {
 		return fmt.Errorf("want a rate such as 5/s or 1/m, have %q", text)
 	}
 	*r = Rate{N: n, Per: time.Duration(durationUnits[i].value)}
@@ -276,22 +295,38 @@ func lookUp(units []unit, name string) int64 {
 	return math.MaxInt64
 }
 
-// scaled is number x unit, exactly: floats would make 59.9s one nanosecond less on some machine.
+// errFine is what is wrong with a number that is no whole multiple of the smallest unit.
+var errFine = errors.New("finer than the smallest unit")
+
+// digitsMax bounds what a number may cost to read.
+const digitsMax = 24
+
+// scaled is number x unit, exactly: floats would make 59.9s one nanosecond less on some machine. The error is strconv.ErrSyntax,
+// strconv.ErrRange or errFine.
 func scaled(number, name string, units []unit) (int64, error) {
 	i := lookUp(units, name)
-	if number == "" || i == math.MaxInt64 || len(number) > 24 {
+	if number == "" || i == math.MaxInt64 {
 		return 0, strconv.ErrSyntax
 	}
 	digits := strings.Replace(number, ".", "", 1)
 	if strings.Trim(digits, "0123456789") != "" || digits == "" || number[0] == '.' || number[len(number)-1] == '.' {
 		return 0, strconv.ErrSyntax
 	}
+	if whole, _, _ := strings.Cut(number, "."); len(whole) > digitsMax {
+		return 0, strconv.ErrRange
+	}
+	if len(number) > 2*digitsMax {
+		return 0, errFine
+	}
 	r, ok := new(big.Rat).SetString(number)
 	if !ok {
 		return 0, strconv.ErrSyntax
 	}
 	r.Mul(r, new(big.Rat).SetInt64(units[i].value))
-	if !r.IsInt() || !r.Num().IsInt64() {
+	if !r.IsInt() {
+		return 0, errFine
+	}
+	if !r.Num().IsInt64() {
 		return 0, strconv.ErrRange
 	}
 	return r.Num().Int64(), nil

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -292,6 +293,9 @@ func (d *decoder) with(n *node, key string, nested bool) nodes.Values {
 // integer reads a bare number.
 func integer(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, fmt.Errorf("want a whole number of at most %d, have %q", math.MaxInt64, s)
+	}
 	if err != nil || strings.HasPrefix(s, "+") {
 		return 0, fmt.Errorf("want a whole number, have %q", s)
 	}
