@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -297,7 +298,7 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 	case !segment.Subnet.IsValid():
 		return
 	}
-	if n := b.population(segment.Name); n < 2 {
+	if n := b.population(segment.Name); n < 2 && b.settled() {
 		b.fault(subject.at, "segment %s has no link: want at least two machines or clients on it, have %d", segment.Name, n)
 	}
 	for _, f := range fields[1:] {
@@ -310,6 +311,12 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 			}
 		}
 	}
+}
+
+// settled reports whether it is known on which segments all machines and clients are.
+func (b *builder) settled() bool {
+	clients := b.root.get("clients")
+	return !b.blind && !slices.Contains(slices.Collect(maps.Values(b.adrift)), true) && (clients == nil || !clients.spoilt())
 }
 
 // population is how many machines and clients are on a segment. The operator counts, and who routes to
@@ -332,7 +339,7 @@ func (b *builder) population(segment string) int {
 
 // on reports whether a machine, or some machine that can have a role, is on a segment.
 func (b *builder) on(machine, segment string) bool {
-	if b.blind && b.machine(machine) == nil {
+	if b.blind && b.machine(machine) == nil || b.adrift[machine] {
 		return true
 	}
 	for _, c := range b.s.Clients {
@@ -342,6 +349,11 @@ func (b *builder) on(machine, segment string) bool {
 	}
 	on := b.machinesOn(segment)
 	kinds := b.kindsOf(machine)
+	for _, m := range b.s.Machines { // It may be who has the role.
+		if b.adrift[m.Name] {
+			on = append(on, m.Name)
+		}
+	}
 	return slices.ContainsFunc(on, func(name string) bool {
 		return name == machine || b.machine(machine) == nil && slices.Contains(kinds, b.machine(name).Kind)
 	})

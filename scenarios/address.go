@@ -32,7 +32,10 @@ func (b *builder) readNets(machine string, nets *node) []sim.Interface {
 	for _, e := range nets.entries {
 		segment := b.segment(e.key)
 		if segment == nil {
-			b.fault(e.at, "%s", b.refer([]string{"segment"}, e.key))
+			if problem := b.refer([]string{"segment"}, e.key); problem != "" {
+				b.fault(e.at, "%s", problem)
+			}
+			b.adrift[machine] = true
 			continue
 		}
 		if !b.sit(e.at, "machine "+machine, e.key) {
@@ -270,7 +273,9 @@ func (b *builder) target(n *node, text, from string) netip.AddrPort {
 	if i := nearest(b.s.Segments, m.Nets, from); i != nil {
 		return netip.AddrPortFrom(i.Address.Addr(), uint16(port))
 	}
-	b.fault(n.at, "machine %s is not on segment %s, where the clients are%s", host, from, b.orJoined(from))
+	if !b.adrift[host] {
+		b.fault(n.at, "machine %s is not on segment %s, where the clients are%s", host, from, b.orJoined(from))
+	}
 	return netip.AddrPort{}
 }
 

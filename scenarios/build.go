@@ -33,7 +33,8 @@ type builder struct {
 	asked       []*node  // addresses for which the prober asks
 	step        int      // the step that is read now; steps from here on are later ones
 	kinds       []*nodes.Kind
-	blind       bool // a kind is not known, so nobody can tell which roles, facts and verbs there are
+	blind       bool            // a machine or its kind is not known, so nobody can tell which names, facts and verbs there are
+	adrift      map[string]bool // machines of which nobody can tell on which segments they are
 }
 
 // lineOf is what a step does, and where that stands.
@@ -44,7 +45,7 @@ type lineOf struct {
 
 var (
 	namePattern  = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
-	shortPattern = regexp.MustCompile(`^[a-z0-9-]{1,15}$`)
+	shortPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,14}$`)
 	stepPattern  = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 	idPattern    = regexp.MustCompile(`^[A-Z]{1,5}(-[A-Z]{1,5})?-[A-Z]?[0-9]{1,3}$`)
 )
@@ -94,7 +95,7 @@ var sectionDocs = []keyDoc{
 func build(m *notes, cat *Catalogue, root *node, lost []string, d draw) (*Scenario, fileKeys) {
 	b := &builder{cat: cat, root: root, s: &Scenario{Seed: d.seed}, lost: lost,
 		segmentAt: map[string]place{},
-		named:     map[netip.Addr]bool{}, taken: map[string]map[netip.Addr]string{}}
+		named:     map[netip.Addr]bool{}, taken: map[string]map[netip.Addr]string{}, adrift: map[string]bool{}}
 	b.decoder = decoder{m: m, refs: b, draw: d}
 	b.findAddresses(root)
 	b.readSegments()
@@ -120,11 +121,13 @@ func (b *builder) readFile() fileKeys {
 			b.fault(b.root.at, "want the key %q in the file", required)
 		}
 	}
-	if e := b.root.entry("name"); e != nil && !namePattern.MatchString(keys.Name) {
+	if e := b.root.entry("name"); e != nil && e.value.shape == scalar && !namePattern.MatchString(keys.Name) {
 		b.fault(e.value.at, "want a name of small letters, digits and hyphens, 64 at most, have %q", keys.Name)
 	}
-	if e := b.root.entry("stop"); e != nil && keys.Stop == 0 && e.value.text == "0s" {
-		b.fault(e.value.at, "want a stop after the start, have %s", e.value.text)
+	if n := b.root.get("stop"); n != nil {
+		if low, _, ok := durations(n.text); ok && low == 0 {
+			b.fault(n.at, "want a stop after the start, have %s", n.text)
+		}
 	}
 	if e := b.root.entry("operator"); e != nil {
 		b.sit(e.value.at, "the operator", keys.Operator)
@@ -212,7 +215,7 @@ var taken = []string{"all", "default", "lo"}
 
 func (b *builder) readSegment(e entry) sim.Segment {
 	if !shortPattern.MatchString(e.key) {
-		b.fault(e.at, "want a segment's name of small letters, digits and hyphens, 15 at most, have %q", e.key)
+		b.fault(e.at, "want a segment's name of small letters, digits and hyphens, 15 at most, the first no hyphen, have %q", e.key)
 	}
 	if slices.Contains(taken, e.key) {
 		b.fault(e.at, "%q means something else to a system, whose interfaces have the names of segments; call it otherwise", e.key)

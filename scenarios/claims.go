@@ -78,6 +78,16 @@ func (b *builder) readClaim(n *node, i int) expect.Claim {
 	if c, ok := claim.(*expect.Measured); ok {
 		b.checkMeasured(n, c)
 	}
+	for _, f := range faults.Fields(claim) {
+		if s, ok := f.Value.Interface().(expect.Service); ok && s.Address.IsValid() {
+			if problem := b.inSomeSubnet(s.Address); problem != "" {
+				b.fault(n.get(f.Key).at, "%s", problem)
+			}
+		}
+	}
+	if times := n.get("times"); times != nil && times.text == "0" {
+		b.fault(times.at, "want at least 1 time, have 0; never says that there is none")
+	}
 	return claim
 }
 

@@ -25,6 +25,7 @@ func (b *builder) checkJoins() {
 			switch {
 			case n.shape != scalar:
 				b.fault(n.at, "want a segment in joins, have %s", n.shape)
+			case segment == nil && b.root.get("segments").lost:
 			case segment == nil:
 				b.fault(n.at, "%s", no("segment", n.text, b.domains()))
 			case b.joins(n.text) != nil:
@@ -137,7 +138,7 @@ func (b *builder) checkPathFault(n *node, path *sim.Segment, fault faults.Fault)
 		b.fault(n.get(fields[0].Key).at, "segment %s joins others, and no machine has a cable there", path.Name)
 		return
 	}
-	if sides < 2 {
+	if sides < 2 && b.settled() {
 		b.fault(n.get(fields[0].Key).at, "segment %s has no link: want machines or clients on two of %s", path.Name,
 			strings.Join(path.Joins, ", "))
 	}

@@ -118,7 +118,7 @@ type (
 	}
 	ownerClaim struct {
 		claimBase
-		Address string `yaml:"single_address_owner" choices:"all" ref:"address"`
+		Address expect.Service `yaml:"single_address_owner"`
 	}
 	servingClaim struct {
 		claimBase

@@ -47,6 +47,9 @@ func (b *builder) readMachines() {
 		b.fault(machines.at, "want at least one machine")
 	}
 	for _, e := range defaults.named() {
+		if kind := e.value.entry("kind"); kind != nil {
+			b.fault(kind.at, "these are the defaults of kind %s already; leave kind out", e.key)
+		}
 		b.checkDefaults(e)
 	}
 }
@@ -97,11 +100,11 @@ func (b *builder) readMachine(e entry, defaults *node) {
 	if d := defaults.get(kind.Name); d != nil && d.shape == mapping && kind.Config != nil {
 		whole = merge(d, e.value)
 	}
-	if e.value.get("count") == nil {
+	if whole.get("count") == nil {
 		b.addMachine(e.key, e, whole, kind)
 		return
 	}
-	count, known := b.count(e.value.get("count"))
+	count, known := b.count(whole.get("count"))
 	if !known {
 		b.blind = true
 	}
@@ -160,7 +163,11 @@ func firstKind(cat *Catalogue) string {
 
 func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind) {
 	if !shortPattern.MatchString(name) {
-		b.fault(e.at, "want a machine's name of small letters, digits and hyphens, 15 at most, have %q", name)
+		b.fault(e.at, "want a machine's name of small letters, digits and hyphens, 15 at most, the first no hyphen, have %q", name)
+	}
+	if b.machine(name) != nil { // One of several, and one that stands by itself.
+		b.fault(e.at, "%q is a machine already; call this one otherwise", name)
+		return
 	}
 	keys, path := *newMachineKeys(), "machines/"+name
 	whole = whole.with("count", nil)
@@ -191,6 +198,7 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	} else if nets.shape == mapping {
 		m.Nets = b.readNets(name, nets)
 	}
+	b.adrift[name] = b.adrift[name] || nets == nil || nets.shape != mapping || nets.spoilt()
 	if slices.Contains(paths(b.s.Segments), name) {
 		b.fault(e.at, "%q is a segment that joins others; call the machine otherwise", name)
 	}
@@ -223,7 +231,7 @@ func (b *builder) readClients() {
 	}
 	for _, e := range clients.entries {
 		if !shortPattern.MatchString(e.key) {
-			b.fault(e.at, "want a name of small letters, digits and hyphens, 15 at most, for clients, have %q", e.key)
+			b.fault(e.at, "want a name of small letters, digits and hyphens, 15 at most, the first no hyphen, for clients, have %q", e.key)
 		}
 		c := newClients(e.key)
 		path := "clients/" + e.key

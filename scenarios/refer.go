@@ -121,6 +121,9 @@ func (b *builder) names(kind string) []string {
 	return names
 }
 
+// namers are the sections of a file in which things get their names, with what these are. Machines are apart: see blind.
+var namers = map[string]string{"segments": "segment", "clients": "clients", "procedures": "procedure", "measure": "measure"}
+
 // refer implements references.
 func (b *builder) refer(kinds []string, word string) string {
 	var names, called []string
@@ -142,6 +145,11 @@ func (b *builder) refer(kinds []string, word string) string {
 	}
 	if b.blind && (slices.Contains(kinds, "machine") || slices.Contains(kinds, "fact")) {
 		return "" // It may be a role or a fact of the kind that is not known.
+	}
+	for section, kind := range namers {
+		if n := b.root.get(section); n != nil && (n.lost || n.shape != mapping) && slices.Contains(kinds, kind) {
+			return "" // It may be what could not be read there.
+		}
 	}
 	if len(b.roles()) > 0 && slices.Contains(kinds, "machine") {
 		called = append(called, "role")

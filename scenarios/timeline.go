@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,8 @@ func (b *builder) nameStep(item *node, line map[string]int) {
 	case name == "":
 	case !stepPattern.MatchString(name):
 		b.fault(n.at, "want a step's name of small letters, digits and hyphens, 64 at most, have %q", name)
+	case b.machine(name) != nil || slices.Contains(b.roles(), name):
+		b.fault(n.at, "%q is a machine or a role; call the step otherwise", name)
 	case line[name] != 0:
 		b.fault(n.at, "step %q is named in line %d already", name, line[name])
 	}
@@ -179,6 +182,12 @@ func (b *builder) checkOf(n *node, k *whenKeys) {
 	case k.After == "answered":
 		if problem := b.refer([]string{"step"}, k.Of); problem != "" {
 			b.fault(of.at, "%s", problem)
+		}
+		i := slices.IndexFunc(b.acts, func(one lineOf) bool { return stepName(one.line) == k.Of })
+		if i >= 0 {
+			if _, isFault := b.acts[i].act.(faults.Fault); isFault {
+				b.fault(of.at, "step %q is a fault, which nobody answers", k.Of)
+			}
 		}
 	case k.After == FactProcedureDone || k.After == FactProcedureStopped:
 		if problem := b.refer([]string{"procedure"}, k.Of); problem != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
@@ -238,8 +239,8 @@ func withinLimits(m *notes, tokens token.Tokens) bool {
 // plain refuses what the scenario language leaves out of YAML. The parser would follow it.
 func plain(m *notes, tokens token.Tokens) bool {
 	before := len(m.list)
-	started := false
-	for _, t := range tokens {
+	started, directed := false, false
+	for i, t := range tokens {
 		switch t.Type {
 		case token.AnchorType, token.AliasType:
 			m.addf(placeOf(t), "no anchors and aliases in a scenario; write the value out, or use defaults and variants")
@@ -249,18 +250,40 @@ func plain(m *notes, tokens token.Tokens) bool {
 			m.addf(placeOf(t), "no merge keys in a scenario; use defaults and variants")
 		case token.DirectiveType:
 			m.addf(placeOf(t), "no directives in a scenario")
+			directed = true
 		case token.MappingKeyType:
 			m.addf(placeOf(t), "no keys with a question mark in a scenario; write KEY: VALUE")
 		case token.DocumentEndType:
 			m.addf(placeOf(t), "one scenario a file: no document end")
 		case token.DocumentHeaderType:
-			if started {
+			if started && !directed {
 				m.addf(placeOf(t), "one scenario a file: no second document")
+			}
+			directed = false
+		case token.StringType:
+			if i == 0 || tokens[i-1].Type != token.LiteralType && tokens[i-1].Type != token.FoldedType {
+				seen(m, t)
 			}
 		}
 		started = started || t.Type != token.CommentType
 	}
 	return len(m.list) == before
+}
+
+// seen refuses a word without quotes in which there is something that nobody sees, such as a blank that is none: who reads the
+// file would not find out why it is another word.
+func seen(m *notes, t *token.Token) {
+	at := placeOf(t)
+	for _, r := range t.Value {
+		if r == '\n' || r == '\t' {
+			return // It is more than a word, and its places are not known.
+		}
+		if !unicode.IsPrint(r) {
+			m.addf(at, "want a word that can be read, have %q, which cannot, in %q; it may stand in quotes", r, t.Value)
+			return
+		}
+		at.column++
+	}
 }
 
 func placeOf(t *token.Token) place {
@@ -287,10 +310,28 @@ func syntax(m *notes, err error) {
 		GetMessage() string
 	}
 	if errors.As(err, &placed) {
-		m.addf(placeOf(placed.GetToken()), "want YAML: %s", placed.GetMessage())
+		m.addf(placeOf(placed.GetToken()), "want YAML: %s", inOurWords(placed.GetMessage()))
 		return
 	}
 	m.addf(place{}, "%s", err)
+}
+
+// parserWords are messages of the library that do not say what is wanted, with what that is.
+var parserWords = []struct{ theirs, ours string }{
+	{"non-map value is specified", "KEY: VALUE, with a blank after the colon"},
+	{"found character '\t'", "blanks to indent, have a tab"},
+	{"could not find flow map content", "KEY: VALUE between two commas"},
+	{"value is not allowed in this context", "keys of one map in one column, have another column"},
+	{"unexpected key name", "KEY: VALUE, with a blank after the colon"},
+}
+
+func inOurWords(message string) string {
+	for _, w := range parserWords {
+		if message == w.theirs || strings.HasPrefix(message, w.theirs) && !strings.Contains(message, "pre-defined") {
+			return w.ours
+		}
+	}
+	return message
 }
 
 // grow turns the library's tree into ours.

@@ -137,10 +137,11 @@ func (f *family) readAxes(variants *node) {
 	}
 	lines := map[string]int{}
 	for _, e := range variants.entries {
-		a := axis{name: e.key}
-		switch {
-		case !axisPattern.MatchString(e.key):
+		a, told := axis{name: e.key}, f.m.told
+		if !axisPattern.MatchString(e.key) {
 			f.m.addf(e.at, "want an axis named like moment or round-trip, have %q", e.key)
+		}
+		switch {
 		case e.value.shape != mapping:
 			f.m.addf(e.value.at, "want axis %q as {VALUE: {..}} or {each: {..}}, have %s", e.key, e.value.shape)
 			continue
@@ -154,6 +155,10 @@ func (f *family) readAxes(variants *node) {
 			}
 		}
 		if len(a.values) == 0 {
+			if f.m.told > told || e.value.spoilt() {
+				f.blind = true
+				continue
+			}
 			f.m.addf(e.at, "axis %q has no value", e.key)
 			continue
 		}
@@ -475,6 +480,9 @@ func (f *family) checkPaths(product [][]variant, cases [][]string, overrides []o
 
 // checkShape checks that paths are words.
 func (f *family) checkShape(paths *node) {
+	if paths != nil && paths.shape == list && len(paths.items) == 0 && !paths.lost {
+		f.m.addf(paths.at, "want at least one path, or no key")
+	}
 	for _, n := range paths.list() {
 		if n.shape != scalar {
 			f.m.addf(n.at, "want a path such as VALUE or VALUE/VALUE, have %s", n.shape)
@@ -520,8 +528,12 @@ func (f *family) checkPath(p variantPath, cases [][]string) {
 func checkOrder(m *notes, step *node) {
 	parts := partsOf(step)
 	last, lastKey := 0, ""
+	verb := verbOf(step)
 	for _, e := range step.entries {
 		part := max(partDetail, parts[e.key]) // The time and its details may stand in any order.
+		if part == partAdverb && faultForms[verb] != nil && !verbHas(verb, e.key) {
+			continue // Nobody knows the key, which is told elsewhere.
+		}
 		if part < last {
 			m.addf(e.at, "%q comes after %q; the order of a step is time, verb, what belongs to the verb, the rest",
 				e.key, lastKey)
