@@ -137,16 +137,21 @@ func completeMachines(_ *cobra.Command, args []string, word string) ([]string, c
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
+	return machineWords(word, func(*door.Standing) bool { return true }), cobra.ShellCompDirectiveNoFileComp
+}
+
+// machineWords are the machines that begin with a word, each with what it is, as far as they fit.
+func machineWords(word string, fits func(*door.Standing) bool) []string {
 	runs, _ := door.Runs() // Of those that answer.
 	var words []string
 	for _, r := range runs {
 		for _, p := range r.Plays {
 			for _, m := range p.Machines {
-				if strings.HasPrefix(m.Name, word) {
+				if strings.HasPrefix(m.Name, word) && fits(&m) {
 					words = append(words, fmt.Sprintf("%s\t%s of %s, %s", m.Name, cmp.Or(m.Kind, "a machine"), p.Title, m.State))
 				}
 			}
 		}
 	}
-	return words, cobra.ShellCompDirectiveNoFileComp
+	return words
 }

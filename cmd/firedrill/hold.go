@@ -29,10 +29,16 @@ func (h *hold) asks(s *scenarios.Scenario, w sim.World) bool {
 	defer h.mu.Unlock()
 	if !h.begun {
 		h.begun = true
+		logs := ""
+		for _, m := range s.Machines {
+			if logs == "" && m.Kind.Program != nil {
+				logs = fmt.Sprintf("                 %s logs %s\n", self(), m.Name)
+			}
+		}
 		_, _ = fmt.Fprintf(h.out, "firedrill: %s, seed %d, is held at %s: all stays up, and clients go on\n"+
-			"  look into it:  %s ps\n                 %s exec %s -- ip addr\n"+
+			"  look into it:  %s ps\n                 %s exec %s -- ip addr\n%s"+
 			"  let it end:    Enter or Ctrl-C; twice to end at once\n",
-			s.Case, s.Seed, nodes.FormatDuration(w.Now().Truncate(100*time.Millisecond)), self(), self(), s.Machines[0].Name)
+			s.Case, s.Seed, nodes.FormatDuration(w.Now().Truncate(100*time.Millisecond)), self(), self(), s.Machines[0].Name, logs)
 	}
 	if k, ok := w.(*kernel.World); ok {
 		k.Held = !h.over

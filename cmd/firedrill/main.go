@@ -108,7 +108,7 @@ say, as behind | head -1.`,
 			return fmt.Errorf("no command %q; the commands are %s", args[0], choices(args[0], names))
 		},
 	}
-	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newPs(), newSchema(),
+	root.AddCommand(newRun(), newCompare(), newReport(), newCheck(), newList(), newExec(), newLogs(), newPs(), newSchema(),
 		newVersion())
 	root.AddCommand(newTopics()...)
 	root.SetHelpCommand(newHelp())

@@ -46,8 +46,8 @@ func newRun() *cobra.Command {
 		Long: `run plays scenarios, each case with each of its seeds, and judges what happened.
 Without arguments it plays those that ship with firedrill. The virtual world
 needs nothing; the kernel world is Linux itself: a process per machine, in
-namespaces that end with the command, and real time; exec and ps look into it,
-and --hold keeps it up for that.
+namespaces that end with the command, and real time; exec, logs and ps look into
+it, and --hold keeps it up for that.
 
 A case is named by its values: heartbeat-cut/long; values may be left out.
 

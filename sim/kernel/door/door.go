@@ -65,8 +65,8 @@ type follow struct {
 }
 
 // answer is what a caller is told: a play, a machine of the play told before, with its process as a descriptor; or that a command
-// has a terminal, with the caller's side of it, and how it ended; or that there is a log, as a descriptor, and that it is over. An
-// error ends it.
+// has a terminal, with the caller's side of it, and how it ended; or that there is a log, as a descriptor, and that it is over.
+// An error ends it.
 type answer struct {
 	Error    string    `json:"error,omitempty"`
 	Play     *Play     `json:"play,omitempty"`
