@@ -478,15 +478,25 @@ func TestReadAlong(t *testing.T) {
 	if isClosed(c.over) || isClosed(asleep.over) {
 		t.Error("it is over before the end")
 	}
-	h.must(h.Close())
-	for _, o := range []*called{c, asleep} {
-		if a, _, err := o.hear(); err != nil || !a.Done {
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		if a, _, err := c.hear(); err != nil || !a.Done {
 			t.Errorf("in the end, have %+v, %v", a, err)
 		}
+		close(open)
+		text, err := r.Next(open)
+		if have = append(have, text...); err != nil {
+			t.Error(err)
+		}
+	}()
+	h.must(h.Close())
+	<-told
+	if a, _, err := asleep.hear(); err != nil || !a.Done {
+		t.Errorf("who heard nothing so far has %+v, %v", a, err)
 	}
-	close(open)
 	want := h.Logs()["one"]
-	if !bytes.HasPrefix(want, have) || !bytes.Contains(want, []byte("signal: terminated\n")) {
+	if !bytes.Equal(want, have) || !bytes.HasSuffix(want, []byte("signal: terminated\n")) {
 		t.Errorf("read along was\n%s\nand the log is\n%s", have, want)
 	}
 	for _, l := range []struct {

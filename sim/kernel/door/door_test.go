@@ -30,10 +30,12 @@ func TestWhoMayEnter(t *testing.T) {
 // What cannot be understood is refused with a status that is no success.
 func TestBadRequests(t *testing.T) {
 	for message, want := range map[string]string{
-		"x":                                     "want a request: invalid character 'x' looking for beginning of value",
-		`{"terminal": true}`:                    "want a request: json: cannot unmarshal",
-		`{"command": ["true"]}`:                 "want from 3 to 3 files with the command, have 0",
-		`{"command": ["true"], "terminal": {}}`: "nowhere",
+		"x":                                        "want a request: invalid character 'x' looking for beginning of value",
+		`{"terminal": true}`:                       "want a request: json: cannot unmarshal",
+		`{"command": ["true"]}`:                    "want from 3 to 3 files with the command, have 0",
+		`{"command": ["true"], "terminal": {}}`:    "nowhere",
+		`{"log": true, "machine": "one"}`:          "nowhere",
+		`{"log": "one"}`:                           "want a request: json: cannot unmarshal",
 		strings.Repeat(" ", messageLimit+1) + "{}": "want a request: want a message of at most 65536 bytes",
 	} {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
