@@ -188,6 +188,9 @@ func (b *builder) readSegments() {
 	if n != nil {
 		for _, e := range n.entries {
 			b.segmentAt[e.key] = e.at
+			if subnet := e.value.get("subnet"); subnet != nil {
+				b.segmentAt[e.key] = subnet.at
+			}
 			b.s.Segments = append(b.s.Segments, b.readSegment(e))
 		}
 	}

@@ -321,7 +321,7 @@ func (b *builder) checkClients(c *Clients, e entry) {
 	case !has("rate") && mixed:
 		b.fault(e.at, "want a rate for clients %s, such as rate: 5/s", c.Name)
 	case has("rate") && mix != nodes.ShareAll:
-		b.fault(e.at, "put, get and delete of clients %s add up to %s; want 100%%", c.Name, mix)
+		b.fault(e.value.at, "put, get and delete of clients %s add up to %s; want 100%%", c.Name, mix)
 	case has("rate") && !has("to"):
 		b.fault(e.at, "want to for clients %s: the address or machine that they ask", c.Name)
 	}

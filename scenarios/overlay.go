@@ -66,8 +66,8 @@ func mergeStep(step, above *node) *node {
 		parts[e.key] = part
 	}
 	merged := *merge(&kept, above)
-	if verb == "" {
-		merged.at = step.at // It is the same step; what it lacks it lacks there.
+	if !slices.ContainsFunc(above.entries, func(e entry) bool { return parts[e.key] == partVerb || parts[e.key] == partAdverb }) {
+		merged.at = step.at // It does what it did; what is wrong with that was written there.
 	}
 	merged.entries = slices.Clone(merged.entries)
 	slices.SortStableFunc(merged.entries, func(a, b entry) int { return parts[a.key] - parts[b.key] })

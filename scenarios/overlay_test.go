@@ -287,3 +287,22 @@ func TestAxes(t *testing.T) {
 		t.Errorf("want no axis, have %v", f.Axes)
 	}
 }
+
+// The defaults of a kind can say how many machines each of its machines is.
+func TestCountInDefaults(t *testing.T) {
+	f, err := Parse("a text", []byte(strings.ReplaceAll(small, "power_off: nas-a}]", "power_off: nas-a-2}]\ndefaults: {pair: {count: 3}}")), testCatalogue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Cases[0].Scenario(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range s.Machines {
+		names = append(names, m.Name)
+	}
+	if have := strings.Join(names, " "); have != "nas-a-1 nas-a-2 nas-a-3" {
+		t.Errorf("machines %s", have)
+	}
+}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"slices"
 
 	"firedrill/nodes"
@@ -30,8 +31,9 @@ func (f *family) eachStep(e entry) []variant {
 	for _, n := range e.value.get("each_step_of").list() {
 		for _, way := range is.list() {
 			if slipOf(way) == "" {
-				f.m.addf(way.at, "want skip, twice, swap or how late the step is, such as 10m")
-				return nil
+				f.m.addf(way.at, "want skip, twice, swap or how late the step is, such as 10m, have %s", cmp.Or(way.text, way.shape.String()))
+				f.blind = true
+				continue
 			}
 			values = append(values, f.stepsThatSlip(e.key, n, way)...)
 		}

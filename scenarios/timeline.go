@@ -110,6 +110,7 @@ func (b *builder) readStep(n *node) Step {
 	b.checkCovers(n)
 
 	when, timing := whenKeys{Nth: 1}, keysOf(n, partTime, partDetail)
+	timing.lost = n.spoilt()
 	b.fields(timing, path, "the time of a step", nil, &when)
 	b.checkTime(timing, &when)
 	step.When = When{At: when.At, Then: when.Then, After: when.After, Of: when.Of, Nth: when.Nth, Done: when.Done,
@@ -154,7 +155,9 @@ func (b *builder) checkTime(n *node, k *whenKeys) {
 		return // At once.
 	}
 	if len(times) == 0 {
-		b.fault(n.at, "want a time: at, then or after")
+		if !n.lost { // Else one of the keys that could not be read may have been a time.
+			b.fault(n.at, "want a time: at, then or after")
+		}
 		return
 	}
 	if len(times) > 1 {

@@ -310,7 +310,8 @@ func syntax(m *notes, err error) {
 		GetMessage() string
 	}
 	if errors.As(err, &placed) {
-		m.addf(placeOf(placed.GetToken()), "want YAML: %s", inOurWords(placed.GetMessage()))
+		t := placed.GetToken()
+		m.addf(placeOf(t), "want YAML: %s", inOurWords(t, placed.GetMessage()))
 		return
 	}
 	m.addf(place{}, "%s", err)
@@ -323,9 +324,13 @@ var parserWords = []struct{ theirs, ours string }{
 	{"could not find flow map content", "KEY: VALUE between two commas"},
 	{"value is not allowed in this context", "keys of one map in one column, have another column"},
 	{"unexpected key name", "KEY: VALUE, with a blank after the colon"},
+	{"mapping value is not allowed in this context", "one KEY: VALUE a line, and a blank after a hyphen, have a further colon"},
 }
 
-func inOurWords(message string) string {
+func inOurWords(t *token.Token, message string) string {
+	if t != nil && (strings.HasPrefix(t.Value, "}") || strings.HasPrefix(t.Value, "]")) {
+		return fmt.Sprintf("no %.1s without one that opens", t.Value)
+	}
 	for _, w := range parserWords {
 		if message == w.theirs || strings.HasPrefix(message, w.theirs) && !strings.Contains(message, "pre-defined") {
 			return w.ours
