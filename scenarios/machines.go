@@ -165,7 +165,7 @@ func (b *builder) addMachine(name string, e entry, whole *node, kind *nodes.Kind
 	if !shortPattern.MatchString(name) {
 		b.fault(e.at, "want a machine's name of small letters, digits and hyphens, 15 at most, the first no hyphen, have %q", name)
 	}
-	if b.machine(name) != nil { // One of several, and one that stands by itself.
+	if _, taken := b.adrift[name]; taken { // One of several, and one that stands by itself.
 		b.fault(e.at, "%q is a machine already; call this one otherwise", name)
 		return
 	}

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -261,13 +259,23 @@ func plain(m *notes, tokens token.Tokens) bool {
 			}
 			directed = false
 		case token.StringType:
-			if i == 0 || tokens[i-1].Type != token.LiteralType && tokens[i-1].Type != token.FoldedType {
+			if !inBlock(tokens[:i]) {
 				seen(m, t)
 			}
 		}
 		started = started || t.Type != token.CommentType
 	}
 	return len(m.list) == before
+}
+
+// inBlock reports whether what follows is the text of a block, which | or > begins. A comment may stand behind these.
+func inBlock(before token.Tokens) bool {
+	for _, t := range slices.Backward(before) {
+		if t.Type != token.CommentType {
+			return t.Type == token.LiteralType || t.Type == token.FoldedType
+		}
+	}
+	return false
 }
 
 // seen refuses a word without quotes in which there is something that nobody sees, such as a blank that is none: who reads the
@@ -291,52 +299,6 @@ func placeOf(t *token.Token) place {
 		return place{1, 1}
 	}
 	return place{t.Position.Line, t.Position.Column}
-}
-
-// parse is the library's parser, made safe: what it cannot stand is a mistake in the text, and
-// never a panic of ours.
-func parse(tokens token.Tokens) (file *ast.File, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("want YAML, have something that cannot be read")
-		}
-	}()
-	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-}
-
-func syntax(m *notes, err error) {
-	var placed interface {
-		GetToken() *token.Token
-		GetMessage() string
-	}
-	if errors.As(err, &placed) {
-		t := placed.GetToken()
-		m.addf(placeOf(t), "want YAML: %s", inOurWords(t, placed.GetMessage()))
-		return
-	}
-	m.addf(place{}, "%s", err)
-}
-
-// parserWords are messages of the library that do not say what is wanted, with what that is.
-var parserWords = []struct{ theirs, ours string }{
-	{"non-map value is specified", "KEY: VALUE, with a blank after the colon"},
-	{"found character '\t'", "blanks to indent, have a tab"},
-	{"could not find flow map content", "KEY: VALUE between two commas"},
-	{"value is not allowed in this context", "keys of one map in one column, have another column"},
-	{"unexpected key name", "KEY: VALUE, with a blank after the colon"},
-	{"mapping value is not allowed in this context", "one KEY: VALUE a line, and a blank after a hyphen, have a further colon"},
-}
-
-func inOurWords(t *token.Token, message string) string {
-	if t != nil && (strings.HasPrefix(t.Value, "}") || strings.HasPrefix(t.Value, "]")) {
-		return fmt.Sprintf("no %.1s without one that opens", t.Value)
-	}
-	for _, w := range parserWords {
-		if message == w.theirs || strings.HasPrefix(message, w.theirs) && !strings.Contains(message, "pre-defined") {
-			return w.ours
-		}
-	}
-	return message
 }
 
 // grow turns the library's tree into ours.

@@ -314,3 +314,15 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("want no escape character in %q", err)
 	}
 }
+
+// What cannot be seen is refused in words only: in quotes, in the text of blocks and in comments it is meant.
+func TestUnseen(t *testing.T) {
+	wantMistake(t, "a: b\nc: d\u00a0e", `2:5 want a word that can be read, have '\u00a0'`)
+	wantMistake(t, "a\u200b: b", `1:2 want a word that can be read, have '\u200b'`)
+	for about, text := range map[string]string{"quotes": "a: \"b\u00a0c\"", "block": "a: |\n  b\u00a0c\n", "block behind a comment": "a: > # why\n  b\u00a0c\n",
+		"comment": "a: b # c\u00a0d", "tab in a block": "a: |\n  b\tc\n", "letters with marks": "a: e\u0301 \u4e2d"} {
+		if root := wantTree(t, text); root.get("a") == nil {
+			t.Errorf("%s: nothing is read", about)
+		}
+	}
+}
