@@ -285,6 +285,10 @@ func (b *builder) checkFault(n *node, fault faults.Fault) {
 	if subject == nil {
 		return
 	}
+	if subject.shape == list && len(subject.items) == 0 {
+		b.fault(subject.at, "want at least one %s for %q, have none", alternatives(fields[0].Refs), fields[0].Key)
+		return
+	}
 	if b.boots(n, fault) || subject.shape != scalar || !slices.Contains(fields[0].Refs, "segment") {
 		return
 	}
