@@ -220,7 +220,7 @@ func TestHowProgramsEnd(t *testing.T) {
 			"cannot be started: there is no /tmp/mine: of that folder a machine has one of its own"},
 		"folder": {command("/usr"), "cannot be started: /usr: is a directory"},
 		"not executable": {file("/srv/program", "text"), "cannot be started: /srv/program: permission denied: " +
-			"of the files that a program brings only those can be run that begin with #!"},
+			"of the files that a program brings only those that begin with #! can be run"},
 		"no interpreter": {file("/srv/program", "#! /no/such -x\n"), `cannot be started: /srv/program: its interpreter "/no/such" is not there`},
 		"of Windows":     {file("/srv/program", "#!/bin/sh\r\n"), `cannot be started: /srv/program: its interpreter "/bin/sh\r" is not there`},
 		"not a program": {file("/srv/program", "#!\n"), "cannot be started: /srv/program: exec format error: " +

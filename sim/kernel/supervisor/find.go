@@ -39,7 +39,7 @@ func (s *Supervisor) find(name string) (string, error) {
 // onlyScripts says of a file that a program brings along why it is not allowed to be run. A disk lets it be found, and not run.
 func (s *Supervisor) onlyScripts(path string, err error) error {
 	if text, brought := s.config.Program.Files[path]; brought && errors.Is(err, fs.ErrPermission) && !strings.HasPrefix(text, "#!") {
-		return fmt.Errorf("%w: of the files that a program brings only those can be run that begin with #!", err)
+		return fmt.Errorf("%w: of the files that a program brings only those that begin with #! can be run", err)
 	}
 	return err
 }
