@@ -25,6 +25,7 @@ type Page struct {
 	Shown  []Shown
 	Cases  []CaseRow
 	More   int // cases that are left out
+	Hidden int // more ways in which cases failed, of which no play is shown
 	Wrong  []string
 	Along  []Plotted
 	Plots  []Plot
@@ -169,7 +170,10 @@ func newShown(r *Run) Shown {
 	s := Shown{Run: r, Headline: r.Headline(), Phases: phases(&r.Play)}
 	s.Data = Drawing{End: r.VirtualSeconds, Verdict: string(r.Verdict), From: f.From, Until: f.Until,
 		Cause: f.From, Marked: f.any,
-		What: s.What, Steps: r.Steps, Faults: r.Faults, Machines: []Laned{}, Clients: r.Clients, Breaches: r.Breaches}
+		What: s.What, Steps: r.Steps, Faults: slices.Clone(r.Faults), Machines: []Laned{}, Clients: r.Clients, Breaches: r.Breaches}
+	for i := range s.Data.Faults {
+		s.Data.Faults[i].Receipt = evident(s.Data.Faults[i].Receipt)
+	}
 	for _, m := range r.Machines {
 		s.Data.Machines = append(s.Data.Machines, Laned{m, r.logs[m.Name]})
 	}
@@ -279,6 +283,9 @@ func (p *Page) newCase(plays []Digest) CaseRow {
 			continue
 		}
 		at := slices.IndexFunc(p.Shown, func(s Shown) bool { return s.Case == d.Case && s.Seed == d.Seed })
+		if at < 0 && len(d.Failed) > 0 {
+			p.Hidden++
+		}
 		row.Seeds = append(row.Seeds, SeedLink{d.Seed, why, at})
 	}
 	return row

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"firedrill/faults"
 	"firedrill/nodes"
 	"firedrill/scenarios"
 	"firedrill/scenarios/expect"
@@ -197,6 +198,24 @@ func FuzzDoctoredRun(f *testing.F) {
 }
 
 // A hundred thousand operations and as many plays make a page of bounded size.
+// Where more went wrong than a report shows in full, it says so.
+func TestReportSaysHowMuchItDoesNotShow(t *testing.T) {
+	var all []*scenarios.Outcome
+	for n := range runsMax + 2 {
+		o := dualWriters(4)
+		o.Scenario.Case = fmt.Sprintf("heartbeat-cut/%02d", n)
+		all = append(all, o)
+	}
+	const more = "and 2 more, in the table of all plays"
+	if text := html(t, asResults("heartbeat-cut", all...)); !strings.Contains(text, more) {
+		t.Errorf("want %q", more)
+	}
+	all = append(all[:runsMax], passed("heartbeat-cut", 1))
+	if text := html(t, asResults("heartbeat-cut", all...)); strings.Contains(text, "more, in the table") {
+		t.Error("want nothing of more where every play that failed is shown")
+	}
+}
+
 func TestSizeIsBounded(t *testing.T) {
 	o := dualWriters(4)
 	for i := range 100_000 {
@@ -299,6 +318,7 @@ func TestEvidenceIsReadToTheMillisecond(t *testing.T) {
 		}
 	}
 	o := dualWriters(4)
+	o.Run.Faults[0].Receipt = faults.Receipt{{N: 201_033_554_056, What: "down", Time: true}}
 	o.Claims[1].Evidence = []string{"both from 3m21.033554056s on"}
 	const exact, read = "3m21.033554056s", "both from 3m21.033s on"
 	if text := html(t, asResults("heartbeat-cut", o)); strings.Contains(text, exact) || !strings.Contains(text, read) {

@@ -423,11 +423,18 @@ type Batch struct {
 func (t *Text) Total(all []*Summary, b Batch) {
 	fmt.Fprintln(t.out)
 	tally, plays := map[expect.Verdict]int{}, 0
+	var failed []string
 	for _, s := range all {
+		if len(s.Failures) > 0 {
+			failed = append(failed, s.Name)
+		}
 		plays += s.Plays
 		for _, v := range verdicts {
 			tally[v] += s.Verdicts[v]
 		}
+	}
+	if len(failed) > 1 { // Their lines are far above.
+		t.wrapped("", "not passed: "+strings.Join(failed, ", "))
 	}
 	worst := (&Summary{Verdicts: tally}).worst()
 	line := fmt.Sprintf("%s, %s in %.1fs", number(len(all), "scenario"), number(plays, "play"), b.Took.Seconds())
