@@ -28,8 +28,8 @@ func newDigest(p *Play) Digest {
 	for _, c := range p.Claims {
 		switch c.Verdict {
 		case expect.Violation, expect.Inconclusive, expect.Vacuous:
-			if !slices.Contains(d.Failed, c.Name) {
-				d.Failed = append(d.Failed, c.Name)
+			if name := c.brief(); !slices.Contains(d.Failed, name) {
+				d.Failed = append(d.Failed, name)
 			}
 		}
 		for _, m := range c.Measures {
@@ -47,6 +47,16 @@ func newDigest(p *Play) Digest {
 		d.Failed = append(d.Failed, "step")
 	}
 	return d
+}
+
+// brief is the name of a claim, with its subject where the name alone tells nobody what is wrong: that of a hazard is a verdict
+// too, and answers that are not as wanted are told apart by their steps.
+func (c *Claim) brief() string {
+	switch c.Name {
+	case "hazard", "want":
+		return c.Text
+	}
+	return c.Name
 }
 
 // Results are the plays of one scenario: all of them in short, and those in full that are worth reading.

@@ -463,6 +463,10 @@ func TestFailuresOfOnePlayAreToldApart(t *testing.T) {
 	if err := text.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	if page := NewPage([]*Results{asResults("answers", o, &later)}); len(page.Shown) != 2 ||
+		page.Cases[0].Seeds[0].Why != "want: one, want: two, hazard: HZ-D1, hazard: HZ-D7" || page.Cases[0].Seeds[1].Shown != 1 {
+		t.Errorf("page: have %+v", page.Cases)
+	}
 	const want = `
 FAIL  answers  seed 1  want: one
       want ok, have refused
