@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -53,10 +54,11 @@ func TestRemarksAreFoldedOnATerminal(t *testing.T) {
 	defer terminal.Close()
 	line := strings.TrimSpace(strings.Repeat("words ", 20))
 	remark(terminal, "%s", line)
-	shown := make([]byte, 1000)
-	n, err := there.Read(shown)
 	folded := "firedrill: " + strings.Repeat("words ", 11) + "\r\n  " + strings.Repeat("words ", 9) + "\r\n"
-	if have := string(shown[:n]); err != nil || have != strings.ReplaceAll(folded, " \r", "\r") {
+	folded = strings.ReplaceAll(folded, " \r", "\r")
+	shown := make([]byte, 1000)
+	n, err := io.ReadAtLeast(there, shown, len(folded)) // It comes in pieces.
+	if have := string(shown[:n]); err != nil || have != folded {
 		t.Errorf("have %q, %v", have, err)
 	}
 	var b bytes.Buffer
