@@ -59,6 +59,11 @@ func (b *beacon) Run(env nodes.Env) error {
 			os.Exit(3)
 		case "break":
 			new(sync.Mutex).Unlock()
+		case "overflow":
+			fmt.Fprint(c, deeper(0))
+		case "stray":
+			go func() { panic("a goroutine of nobody's") }()
+			select {}
 		case "stop":
 			return errors.New("as told")
 		case "halt":
@@ -73,6 +78,9 @@ func (b *beacon) Run(env nodes.Env) error {
 		c.Close()
 	}
 }
+
+// deeper never returns, until there is no stack left.
+func deeper(n int) int { return deeper(n+1) + n }
 
 // count counts starts: durably in one file, and in another one without a sync.
 func (b *beacon) count(env nodes.Env) (int, error) {

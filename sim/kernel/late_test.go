@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,14 +18,20 @@ import (
 // drill pauses is not late, however long that takes.
 func TestLateMachine(t *testing.T) {
 	const kept = 2 * time.Second // Longer than this system is late by itself.
+	keep := func(_ *hall, m *machine) error { return unix.Kill(m.process.cmd.Process.Pid, unix.SIGSTOP) }
+	let := func(_ *hall, m *machine) error { return unix.Kill(m.process.cmd.Process.Pid, unix.SIGCONT) }
+	pause := func(_ *hall, m *machine) error { m.Pause(); return nil }
+	resume := func(_ *hall, m *machine) error { m.Resume(); return nil }
 	for name, x := range map[string]struct {
-		stop, leave func(*machine) error
+		stop, leave func(*hall, *machine) error
 		late        bool
 	}{
 		"kept from running": {
-			func(m *machine) error { return unix.Kill(m.process.cmd.Process.Pid, unix.SIGSTOP) },
-			func(m *machine) error { return unix.Kill(m.process.cmd.Process.Pid, unix.SIGCONT) }, true},
-		"paused": {func(m *machine) error { m.Pause(); return nil }, func(m *machine) error { m.Resume(); return nil }, false},
+			keep, let, true},
+		"paused": {pause, resume, false},
+		"kept from running after a longer pause": {func(h *hall, m *machine) error {
+			return errors.Join(pause(h, m), h.Run(h.Now()+kept+time.Second), resume(h, m), h.Run(h.Now()+5*lookEvery), keep(h, m))
+		}, let, true},
 	} {
 		for kind, open := range map[string]func(*hall){
 			"node": func(h *hall) {
@@ -38,9 +45,9 @@ func TestLateMachine(t *testing.T) {
 				h := newHall(t)
 				open(h)
 				h.until("it", func() bool { return h.noted("one", nodes.FactReady) == 1 })
-				h.must(x.stop(h.machine("one")))
+				h.must(x.stop(h, h.machine("one")))
 				h.must(h.Run(h.Now() + kept))
-				h.must(x.leave(h.machine("one")))
+				h.must(x.leave(h, h.machine("one")))
 				if x.late {
 					h.until("the world to be late", func() bool { return h.Slack() > kept-2*lookEvery })
 				} else {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -237,16 +238,21 @@ func (p *process) died(at time.Duration) {
 	}
 }
 
-// fatal begins what Go says of a mistake that ends the process, such as two writers of one map.
-const fatal = "fatal error: "
+// mistakes begin the line in which Go says what ended the process, such as two writers of one map.
+var mistakes = []string{"fatal error: ", "panic: "}
 
 // gaveUp says how a process ended itself; "": it did not.
 func gaveUp(state *os.ProcessState, text string) string {
-	if _, why, found := strings.Cut(text, fatal); found {
-		why, _, _ = strings.Cut(why, "\n")
-		return fatal + why
+	status := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() && status.Signal() != unix.SIGABRT { // GOTRACEBACK may ask for that one.
+		return ""
 	}
-	if !state.Exited() || state.ExitCode() == uncaught {
+	for line := range strings.Lines(text) {
+		if slices.ContainsFunc(mistakes, func(begin string) bool { return strings.HasPrefix(line, begin) }) {
+			return strings.TrimSpace(line)
+		}
+	}
+	if status.Signaled() || status.ExitStatus() == uncaught {
 		return ""
 	}
 	return "its process ended with " + state.String()
@@ -362,22 +368,30 @@ func (p *process) unmount() error {
 	return os.Remove(p.at)
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the begin and the end of what is written to it: Go says first what broke, and then where every task was.
 type tail struct {
 	mu   sync.Mutex
+	head []byte // full before there is any text
 	text []byte
+	more bool // than both
 }
 
-// tailSize is how much of a machine's output is worth keeping.
-const tailSize = 8 << 10
+// How much of a machine's output is worth keeping, in bytes.
+const (
+	headSize = 1 << 10
+	tailSize = 8 << 10
+)
 
 // Write implements io.Writer.
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
+	first := min(len(b), headSize-len(t.head))
+	t.head = append(t.head, b[:first]...)
+	t.text = append(t.text, b[first:]...)
 	if over := len(t.text) - tailSize; over > 0 {
 		t.text = append(t.text[:0], t.text[over:]...)
+		t.more = true
 	}
 	return len(b), nil
 }
@@ -385,5 +399,9 @@ func (t *tail) Write(b []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.text)
+	gap := ""
+	if t.more {
+		gap = "\n..\n"
+	}
+	return string(t.head) + gap + string(t.text)
 }

@@ -80,11 +80,13 @@ func TestEndsByItself(t *testing.T) {
 		fact, value string
 		state       sim.State
 	}{
-		"panic":   {sim.FactPanicked, "as told", sim.StateStopped},
-		"break":   {sim.FactPanicked, "fatal error: sync: unlock of unlocked mutex", sim.StateStopped},
-		"give up": {sim.FactPanicked, "its process ended with exit status 3", sim.StateStopped},
-		"stop":    {sim.FactStopped, "as told", sim.StateStopped},
-		"halt":    {sim.FactPoweredOff, "", sim.StateOff},
+		"panic":    {sim.FactPanicked, "as told", sim.StateStopped},
+		"break":    {sim.FactPanicked, "fatal error: sync: unlock of unlocked mutex", sim.StateStopped},
+		"overflow": {sim.FactPanicked, "fatal error: stack overflow", sim.StateStopped},
+		"stray":    {sim.FactPanicked, "panic: a goroutine of nobody's", sim.StateStopped},
+		"give up":  {sim.FactPanicked, "its process ended with exit status 3", sim.StateStopped},
+		"stop":     {sim.FactStopped, "as told", sim.StateStopped},
+		"halt":     {sim.FactPoweredOff, "", sim.StateOff},
 	} {
 		t.Run(word, func(t *testing.T) {
 			h := newHall(t, "one")

@@ -52,7 +52,8 @@ func NewLog() (*Log, error) {
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
 	l := &Log{file: os.NewFile(uintptr(fd), "log"), settled: true}
-	if err := l.file.Truncate(marksAt); err != nil { // What is not written takes no memory.
+	// Whoever is given it to read cannot open it anew to write.
+	if err := errors.Join(l.file.Chmod(0o400), l.file.Truncate(marksAt)); err != nil { // What is not written takes no memory.
 		l.Close()
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
