@@ -61,7 +61,7 @@ func (t tried) settled() bool {
 // agreement is what most of its plays say.
 func (t tried) agreement() Agreement {
 	switch {
-	case t.differed > t.agreed:
+	case t.differed > t.agreed && (t.differed > 1 || t.doubted == 0):
 		return Differs
 	case t.agreed > t.differed:
 		return Agrees
