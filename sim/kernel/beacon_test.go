@@ -80,7 +80,12 @@ func (b *beacon) Run(env nodes.Env) error {
 }
 
 // deeper never returns, until there is no stack left.
-func deeper(n int) int { return deeper(n+1) + n }
+func deeper(n int) int {
+	if n < 0 {
+		return n
+	}
+	return deeper(n+1) + n
+}
 
 // count counts starts: durably in one file, and in another one without a sync.
 func (b *beacon) count(env nodes.Env) (int, error) {
