@@ -25,11 +25,13 @@ type Unit struct {
 	config *Config
 	env    nodes.Env
 
-	record  record // durable: see save
-	ledger  *journal.Journal
-	volume  *volume // the clients' files, durable
-	saving  turn    // one save at a time
-	changes turn    // one change of state at a time
+	record record // durable: see save
+	ledger *journal.Journal
+	// unrestored: the journal broke, and could not be opened again. That comes before anything else is put there.
+	unrestored bool
+	volume     *volume // the clients' files, durable
+	saving     turn    // one save at a time
+	changes    turn    // one change of state at a time
 
 	phase    Phase
 	previous Phase        // before a pairing, which falls back to it
@@ -144,6 +146,11 @@ func (u *Unit) load() error {
 func (u *Unit) save(change func(*record)) error {
 	u.saving.take()
 	defer u.saving.release()
+	if u.unrestored {
+		if err := u.reopen(); err != nil {
+			return fmt.Errorf("save the record: %w", err)
+		}
+	}
 	next := u.record
 	change(&next)
 	err := u.keep(&next)
@@ -174,12 +181,17 @@ func (u *Unit) keep(r *record) error {
 
 // reopen opens the journal of the record again and puts the present record into it.
 func (u *Unit) reopen() error {
+	u.unrestored = true
 	ledger, _, err := journal.Open(u.env, recordPath)
 	if err != nil {
 		return err
 	}
 	u.ledger = ledger
-	return u.keep(&u.record)
+	if err := u.keep(&u.record); err != nil {
+		return err
+	}
+	u.unrestored = false
+	return nil
 }
 
 // alarm tells the operator, and does so once for each reason until the pair is set up anew.

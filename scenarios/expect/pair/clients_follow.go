@@ -34,7 +34,7 @@ func (c *ClientsFollow) Judge(r *expect.Run) expect.Finding {
 		for i := range r.History {
 			op := &r.History[i]
 			if op.Target != t.Address || op.Sent < from || op.Done >= until || t.keptFrom(op) ||
-				brokenDisk(r, t.Standby, op.Sent, op.Done) {
+				stalledDisk(r, t.Standby, op.Sent, op.Done) {
 				continue
 			}
 			u.tried++

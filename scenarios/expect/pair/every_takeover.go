@@ -39,16 +39,28 @@ func (*everyTakeover) Judge(r *expect.Run) expect.Finding {
 	return f
 }
 
-// judgeAll judges the takeover of a pairing, if there was one, and the silences before it.
+// judgeAll judges the takeover of a pairing, if there was one, and the silences before it; and where it was given up since the
+// active could be heard again, all that came later as well.
 func (p *pairing) judgeAll() []expect.Finding {
-	t, from := p.sign(p.From)
-	var found []expect.Finding
+	found, over := p.judgeFrom(p.From)
+	for over >= 0 {
+		var more []expect.Finding
+		more, over = p.judgeFrom(over + 1)
+		found = append(found, more...)
+	}
+	return found
+}
+
+// judgeFrom is judgeAll up to a takeover that was given up, and when that was; below zero: none was.
+func (p *pairing) judgeFrom(start time.Duration) (found []expect.Finding, over time.Duration) {
+	t, from := p.sign(start)
+	over = p.givenUp(start, from)
 	for n := range p.allSilences() {
 		s := &p.silences[n]
 		if t >= 0 && s.From > t {
 			break
 		}
-		if t >= 0 && s == from {
+		if t >= 0 && s == from || s.From < start && start > p.From {
 			continue
 		}
 		b, err := p.bounds(s.From)
@@ -69,10 +81,34 @@ func (p *pairing) judgeAll() []expect.Finding {
 	default:
 		if b, err := p.bounds(from.From); err == nil {
 			b.Heard = from.Until
+			if over >= 0 {
+				b.Shown = over
+			}
 			found = append(found, p.judge(p.Standby, b))
 		}
 	}
-	return found
+	return found, over
+}
+
+// givenUp is when the last of the tries that came of this silence was given up, where none of them succeeded and the active could
+// be heard again before one was due; below zero: that is not what came about.
+func (p *pairing) givenUp(start time.Duration, from *silence) time.Duration {
+	if from == nil {
+		return -1
+	}
+	if b, err := p.bounds(from.From); err != nil || from.Until > b.Upper {
+		return -1
+	}
+	for over := time.Duration(-1); ; {
+		again := p.gaveUp(p.Standby, p.signs(p.Standby, start, p.Until))
+		if t, of := p.sign(start); t < 0 || of != from {
+			return over
+		}
+		if again < 0 {
+			return -1
+		}
+		over, start = again, again+1
+	}
 }
 
 // judgeSilence is for one that outlasted the window without the takeover that should have come of it.

@@ -88,7 +88,7 @@ func (u *ruling) waits(s *expect.Fired, state pair.Phase, since, patience time.D
 
 // ran reports whether the unit's software ran all the time, with a disk that worked.
 func (u *ruling) ran(unit string, from, until time.Duration) bool {
-	if brokenDisk(u.run, unit, from, until) {
+	if stalledDisk(u.run, unit, from, until) {
 		return false
 	}
 	for _, i := range u.run.Timeline().Lane(unit).Runs() {

@@ -141,7 +141,11 @@ func (s signs) measures(start time.Duration) []expect.Measure {
 
 // judge holds what a unit showed against a window.
 func (p *pairing) judge(machine string, b bounds) expect.Finding {
-	s := p.signs(machine, b.Start, p.run.End+1)
+	until := p.run.End + 1
+	if b.Shown > 0 {
+		until = b.Shown
+	}
+	s := p.signs(machine, b.Start, until)
 	f := expect.Finding{Verdict: expect.Pass, Subject: machine, Measures: s.measures(b.Start)}
 	if s.First >= 0 {
 		f.Marks = []string{"check_semantics=" + b.Checking.Semantics}

@@ -2,7 +2,6 @@ package pair
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"firedrill/faults"
@@ -119,6 +118,7 @@ type bounds struct {
 	Start        time.Duration
 	Lower, Upper time.Duration // both included
 	Heard        time.Duration // when the active can be heard again, so that no takeover is wanted; below zero: one is
+	Shown        time.Duration // until when signs count; 0: to the end
 	Fixed        bool          // an end of it is the scenario's own
 	Waived       string        // why there is no lower bound; "": there is one
 	Checking     checking
@@ -233,8 +233,7 @@ const diskLooks = 10 * time.Second
 // on it that began before the window was over.
 func (p *pairing) writable(from time.Duration, w window) time.Duration {
 	for _, e := range p.run.Faults {
-		f, ok := e.Fault.(*faults.BreakDisk)
-		if !ok || f.Machine != p.Standby || !e.Hit() || !slices.Contains([]string{"eio", "full", "read-only", "slow", "hang"}, f.How) {
+		if !stalls(e, p.Standby) {
 			continue
 		}
 		until := e.Until

@@ -493,19 +493,26 @@ const brokenOff = death + `
 // for it. Only its own disk counts, only until it is well again, and what was asked stays asked.
 func TestTakeoverOfADiskThatIsBroken(t *testing.T) {
 	const tries = "10m40s nas-b phase: takeover\n10m40s nas-b phase: standby\n11m10s nas-b phase: takeover\n11m10s nas-b phase: standby\n"
+	given := cable + tries + mended("12m") + "step 20m later\n20m nas-a powered-off\n"
 	for _, x := range []struct {
 		trial
 		unit string
+		how  string
 	}{
-		{trial{"and takes over when it is well", death + tries + takes(14*time.Minute), expect.Pass, "served after 4m"}, "nas-b"},
-		{trial{"and does not even then", death + tries + takes(15*time.Minute), expect.Violation, "too late"}, "nas-b"},
-		{trial{"and its active is back", cable + tries + mended("12m"), expect.Pass, "could hear its active again at 12m"}, "nas-b"},
-		{trial{"and never takes over", death + tries, expect.Violation, "never served"}, "nas-b"},
-		{trial{"the active's disk is no excuse", death + tries + takes(14*time.Minute), expect.Violation, "too late"}, "nas-a"},
+		{trial{"given up, and on time for what comes later", given + takes(20*time.Minute+40*time.Second), expect.Pass, "served after 40s"}, "nas-b", "full"},
+		{trial{"given up, and too late for what comes later", given + takes(25*time.Minute), expect.Violation, "too late"}, "nas-b", "full"},
+		{trial{"given up for ever", given, expect.Violation, "never took over"}, "nas-b", "full"},
+		{trial{"and takes over when it is well", death + tries + takes(14*time.Minute), expect.Pass, "served after 4m"}, "nas-b", "full"},
+		{trial{"and does not even then", death + tries + takes(15*time.Minute), expect.Violation, "too late"}, "nas-b", "full"},
+		{trial{"and its active is back", cable + tries + mended("12m"), expect.Pass, "could hear its active again at 12m"}, "nas-b", "full"},
+		{trial{"and never takes over", death + tries, expect.Violation, "never served"}, "nas-b", "full"},
+		{trial{"the active's disk is no excuse", death + tries + takes(14*time.Minute), expect.Violation, "too late"}, "nas-a", "full"},
+		{trial{"a disk that is a little slow is none", death + takes(13*time.Minute), expect.Violation, "too late"}, "nas-b", "slow"},
+		{trial{"nor is one that lies", death + takes(13*time.Minute), expect.Violation, "too late"}, "nas-b", "lying-sync"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			r := played(config("spaced"), 1, x.script)
-			r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: x.unit, How: "full"}, From: 9 * time.Minute, Until: 13 * time.Minute,
+			r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: x.unit, How: x.how, Latency: time.Millisecond}, From: 9 * time.Minute, Until: 13 * time.Minute,
 				Receipt: faults.Receipt{{N: 2, What: "operations failed"}}}}
 			f := standing("takeover").Judge(r)
 			if text := strings.Join(f.Evidence, "\n"); f.Verdict != x.want || !strings.Contains(text, x.says) {

@@ -43,6 +43,29 @@ func brokenDisk(r *expect.Run, unit string, from, until time.Duration) bool {
 	})
 }
 
+// heavy is from which delay of each operation on a disk does not work any more: what a unit does takes several.
+const heavy = 100 * time.Millisecond
+
+// stalls reports whether a fault on a unit's disk kept it from working: operations failed, hung, or took very long.
+func stalls(e *faults.Entry, unit string) bool {
+	f, ok := e.Fault.(*faults.BreakDisk)
+	if !ok || f.Machine != unit || !e.Hit() {
+		return false
+	}
+	switch f.How {
+	case "eio", "full", "read-only", "hang":
+		return true
+	}
+	return f.How == "slow" && f.Latency >= heavy
+}
+
+// stalledDisk reports whether a fault kept a unit's disk from working at some time of from..until.
+func stalledDisk(r *expect.Run, unit string, from, until time.Duration) bool {
+	return slices.ContainsFunc(r.Faults, func(e *faults.Entry) bool {
+		return stalls(e, unit) && e.From <= until && (e.Until < 0 || e.Until > from)
+	})
+}
+
 // foundItself is when the active first said in this life what it is, or the end of the life.
 func (p *pairing) foundItself(life expect.Interval) time.Duration {
 	for _, e := range p.facts(nodes.FactPhase, p.Active, life.From, life.Until-1) {
