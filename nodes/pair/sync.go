@@ -49,7 +49,7 @@ func (u *Unit) syncInitially(id string) {
 // D-LIV-2). A boundary that passes while a sync is running is skipped (D-Q6); one that is missed, or whose
 // sync fails, is made good at the next.
 func (u *Unit) keepSchedule() {
-	var next time.Time
+	var next, done time.Time // done is until when boundaries have had their syncs
 	schedule := ""
 	for {
 		now := u.env.Now()
@@ -59,14 +59,18 @@ func (u *Unit) keepSchedule() {
 			u.changed.Wait(-1)
 			continue
 		}
-		if s != schedule || next.Sub(now) > 2*period(s) { // New, or the clock was set back by far.
-			schedule, next = s, boundary(s, now)
+		if s != schedule {
+			schedule, next, done = s, boundary(s, now), time.Time{}
+		}
+		// Where the clock was set back, what comes before next has not had its sync, or had it: it runs once.
+		if b := boundary(s, now); b.Before(next) && (b.After(done) || done.Sub(now) > 2*period(s)) {
+			next = b
 		}
 		if wait := next.Sub(now); wait > 0 {
 			u.changed.Wait(min(wait, clockPause))
 			continue
 		}
-		next = boundary(s, now)
+		next, done = boundary(s, now), now
 		if u.syncing {
 			u.env.Log().Warn("sync skipped: the one before is still running", "schedule", s)
 			continue

@@ -145,6 +145,13 @@ func TestConverged(t *testing.T) {
 }
 
 // hung is a run in which a unit's disk hangs from then on.
+func broken(unit, how string, by time.Duration) func(*expect.Run) {
+	return func(r *expect.Run) {
+		r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: unit, How: how, Latency: by}, From: 50 * time.Minute, Until: -1,
+			Receipt: faults.Receipt{{N: 1, What: "operations touched"}}}}
+	}
+}
+
 func hung(unit string, from time.Duration) func(*expect.Run) {
 	return func(r *expect.Run) {
 		r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: unit, How: "hang"}, From: from, Until: -1,
@@ -177,6 +184,14 @@ func TestSyncsAtBoundaries(t *testing.T) {
 		check{name: "while the one before is under way", script: "50m nas-a sync-begun: 2\nend 1h30m", want: expect.Vacuous},
 		check{name: "while the path is cut", script: "50m nas-a unreachable: nas-b (heartbeat)\nend 1h30m", want: expect.Vacuous},
 		check{name: "while the active's disk hangs", script: "end 1h30m", run: hung("nas-a", 50*time.Minute), want: expect.Vacuous},
+		check{name: "while the active's disk is a little slow", script: "end 1h30m", want: expect.Violation, run: broken("nas-a", "slow", time.Millisecond)},
+		check{name: "while the active's disk is very slow", script: "end 1h30m", want: expect.Vacuous, run: broken("nas-a", "slow", time.Second)},
+		check{name: "while the active's disk lies about syncs", script: "end 1h30m", want: expect.Violation, run: broken("nas-a", "lying-sync", 0)},
+		check{name: "a clock that was set back behind the begin", run: back(-48 * time.Hour), want: expect.Violation,
+			says: "no sync at 1h", script: "end 1h30m"},
+		check{name: "a clock that stays behind the begin", want: expect.Violation, says: "no sync at 1h", script: "end 1h30m", run: func(r *expect.Run) {
+			r.Faults = []*faults.Entry{{Fault: &faults.StepClock{Machine: "nas-a", Offset: -48 * time.Hour}, From: 10 * time.Minute, Until: -1}}
+		}},
 		check{name: "while the standby's disk hangs", script: "end 1h30m", run: hung("nas-b", 50*time.Minute), want: expect.Violation},
 		check{name: "by a clock that was stepped", script: strings.NewReplacer("1h0", "30m0", "1h1s", "30m1s").Replace(first) + "end 1h", run: stepped, want: expect.Pass},
 		check{name: "not by a clock that was stepped", script: first + "end 1h20m", run: stepped, want: expect.Violation, says: "no sync at 30m"},

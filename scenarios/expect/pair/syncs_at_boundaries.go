@@ -69,7 +69,7 @@ func (u *ruling) boundaries(p *pairing, w *wallClock, parameters []expect.Interv
 				patience += syncWakes
 			}
 			if at+patience >= i.Until || at-i.From < time.Second || p.syncing(at) || w.again(at) ||
-				brokenDisk(u.run, p.Active, at, at+patience) {
+				stalledDisk(u.run, p.Active, at, at+patience) {
 				continue
 			}
 			u.tried++
@@ -137,9 +137,12 @@ func (w *wallClock) stepped(from, until time.Duration) bool {
 	return slices.ContainsFunc(w.steps, func(s step) bool { return from-syncWakes <= s.at && s.at <= until })
 }
 
-// again reports whether the clock has shown before what it shows at t.
+// again reports whether the clock has shown before what it shows at t, or was stepped over it.
 func (w *wallClock) again(t time.Duration) bool {
-	return slices.ContainsFunc(w.steps, func(s step) bool { return 0 < s.at && s.at <= t && !w.now(s.at-1).Before(w.now(t)) })
+	shows := w.now(t)
+	return slices.ContainsFunc(w.steps, func(s step) bool {
+		return 0 < s.at && s.at <= t && !w.now(s.at-1).Before(shows) && !w.now(0).After(shows)
+	})
 }
 
 // next is the true time of the first boundary after t; below zero: the schedule has none. Where the clock is stepped
