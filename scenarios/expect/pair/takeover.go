@@ -229,8 +229,12 @@ func (p *pairing) awake(start time.Duration, w window, until time.Duration) awak
 // diskLooks is how often a unit that booted on a disk it cannot use looks whether it can now.
 const diskLooks = 10 * time.Second
 
+// slowed is how many operations on its disk a takeover may wait for, one after the other: it writes its role and syncs it, and
+// after a boot reads what it is first.
+const slowed = 10
+
 // writable is from when a standby that was ready at from had a disk that takes its new role: not before the end of the faults
-// on it that began before the window was over.
+// on it that began before the window was over. A slow disk takes it too, some operations later.
 func (p *pairing) writable(from time.Duration, w window) time.Duration {
 	for _, e := range p.run.Faults {
 		if !stalls(e, p.Standby) {
@@ -242,6 +246,9 @@ func (p *pairing) writable(from time.Duration, w window) time.Duration {
 		}
 		if phase, any := expect.At(p.lane(p.Standby).Phase, until); any && phase.Value == string(pair.DiskFailed) {
 			until += diskLooks
+		}
+		if f := e.Fault.(*faults.BreakDisk); f.How == "slow" {
+			until = min(until, from+slowed*f.Latency)
 		}
 		if e.From <= from+w.Upper && until > from {
 			from = until

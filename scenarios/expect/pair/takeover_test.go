@@ -524,6 +524,25 @@ func TestTakeoverOfADiskThatIsBroken(t *testing.T) {
 		expect.Vacuous, "nobody took over"}.play(t, standing("no_silent_merge"), config("spaced"))
 }
 
+// TestTakeoverOfADiskThatIsSlow: each operation takes its time, and no more than some of them are waited for.
+func TestTakeoverOfADiskThatIsSlow(t *testing.T) {
+	for _, x := range []trial{
+		{"as late as its disk", death + takes(11*time.Minute+14*time.Second), expect.Pass, "served after 1m14s"},
+		{"later than that", death + takes(11*time.Minute+16*time.Second), expect.Violation, "too late"},
+		{"long before the disk is well, and far too late", death + takes(12*time.Minute), expect.Violation, "too late"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			r := played(config("spaced"), 1, x.script)
+			r.Faults = []*faults.Entry{{Fault: &faults.BreakDisk{Machine: "nas-b", How: "slow", Latency: time.Second}, From: 9 * time.Minute,
+				Until: 13 * time.Minute, Receipt: faults.Receipt{{N: 2, What: "operations slowed down"}}}}
+			f := standing("takeover").Judge(r)
+			if text := strings.Join(f.Evidence, "\n"); f.Verdict != x.want || !strings.Contains(text, x.says) {
+				t.Errorf("is %s, want %s and %q\n%s", f.Verdict, x.want, x.says, text)
+			}
+		})
+	}
+}
+
 // TestTakeoverOfAUnitThatStoodStill: checks that fell due while the standby stood still fail at once when it goes on.
 func TestTakeoverOfAUnitThatStoodStill(t *testing.T) {
 	early := takes(10*time.Minute + 27*time.Second)
