@@ -73,7 +73,7 @@ func list(root string, w io.Writer) error {
 		for _, bugs := range []struct {
 			word  string
 			there []*mutant
-		}{{"catches", c.catches}, {"has had", c.within}} {
+		}{{"catches", c.catches}, {"planted in it", c.within}} {
 			for _, m := range bugs.there {
 				fmt.Fprintf(&rows, "%s\t%s\t%s\n", name, bugs.word, m.bug)
 				name = ""

@@ -64,7 +64,7 @@ func TestList(t *testing.T) {
 		have[check] += strings.Join(words, " ") + "; "
 	}
 	for name, want := range map[string]string{
-		"takeover": "catches early; has had blind; ", "hazard": "catches early; ", "HZ-D1": "catches early; ",
+		"takeover": "catches early; planted in it blind; ", "hazard": "catches early; ", "HZ-D1": "catches early; ",
 		"HZ-D2": "catches none; ", "serving": "catches none; ",
 	} {
 		if have[name] != want {
